@@ -1,0 +1,163 @@
+"""The access table: who may use each route, and with which verbs. The middleware enforces it; a check refuses a start
+with an undeclared route. It is the first gate only: what an object's page shows is decided by the object's own gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.views import redirect_to_login
+from django.core.checks import Error, register
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, URLResolver, get_resolver
+
+
+class Access(Enum):
+    PUBLIC = "anyone"
+    SIGNED_IN = "anyone who is signed in"
+    MANAGER = "owners of a corpus, and administrators"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    access: Access
+    methods: frozenset[str]
+
+
+def _rule(access: Access, *methods: str) -> Rule:
+    names = set(methods)
+    return Rule(access, frozenset(names | {"HEAD"} if "GET" in names else names))
+
+
+_PUBLIC_PAGE = _rule(Access.PUBLIC, "GET")
+_PAGE = _rule(Access.SIGNED_IN, "GET")
+_ACT = _rule(Access.SIGNED_IN, "POST")
+_FORM = _rule(Access.SIGNED_IN, "GET", "POST")
+_MANAGER_PAGE = _rule(Access.MANAGER, "GET")
+_MANAGER_ACT = _rule(Access.MANAGER, "POST")
+_MANAGER_FORM = _rule(Access.MANAGER, "GET", "POST")
+
+ROUTES: dict[str, Rule] = {
+    "health": _PUBLIC_PAGE,
+    "login": _rule(Access.PUBLIC, "GET", "POST"),
+    "logout": _ACT,
+    "password_change": _FORM,
+    "password_change_done": _PAGE,
+    "assistant:home": _PAGE,
+    "assistant:ask": _ACT,
+    "assistant:conversation": _PAGE,
+    "assistant:rename_conversation": _ACT,
+    "assistant:delete_conversation": _ACT,
+    "assistant:share_conversation": _ACT,
+    "assistant:export_conversation": _PAGE,
+    "assistant:search_conversations": _PAGE,
+    "assistant:shared_conversation": _PAGE,
+    "assistant:answer": _PAGE,
+    "assistant:stream": _PAGE,
+    "assistant:stop": _ACT,
+    "assistant:retry": _ACT,
+    "assistant:feedback": _ACT,
+    "assistant:citation": _PAGE,
+    "ingestion:document": _PAGE,
+    "ingestion:page_image": _PAGE,
+    "ingestion:download": _PAGE,
+    "ingestion:corpora": _MANAGER_PAGE,
+    "ingestion:new_corpus": _MANAGER_FORM,
+    "ingestion:corpus": _MANAGER_PAGE,
+    "ingestion:corpus_rows": _MANAGER_PAGE,
+    "ingestion:corpus_settings": _MANAGER_FORM,
+    "ingestion:upload": _MANAGER_ACT,
+    "ingestion:retry_failed": _MANAGER_ACT,
+    "ingestion:delete_corpus": _MANAGER_FORM,
+    "ingestion:retry_document": _MANAGER_ACT,
+    "ingestion:delete_document": _MANAGER_FORM,
+    "ingestion:document_audience": _MANAGER_FORM,
+    "ingestion:search_test": _MANAGER_PAGE,
+}
+
+
+def all_route_names() -> list[str]:
+    """Every route of the URL configuration by its full name; a route without a name is listed by its pattern."""
+
+    def walk(patterns: list[Any], prefix: str) -> list[str]:
+        names = []
+        for pattern in patterns:
+            if isinstance(pattern, URLResolver):
+                inner = f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix
+                names += walk(pattern.url_patterns, inner)
+            elif isinstance(pattern, URLPattern):
+                names.append(f"{prefix}{pattern.name}" if pattern.name else f"unnamed {pattern.pattern}")
+        return names
+
+    return walk(get_resolver().url_patterns, "")
+
+
+@register("security")
+def check_every_route_is_declared(**_: object) -> list[Error]:
+    names = set(all_route_names())
+    undeclared = [
+        Error(f"Route {name!r} is not in the access table.", hint="Declare it in config/access.py.", id="intramural.E001")
+        for name in sorted(names - ROUTES.keys())
+    ]
+    stale = [
+        Error(f"The access table names {name!r}, which is no route.", id="intramural.E002")
+        for name in sorted(ROUTES.keys() - names)
+    ]
+    return undeclared + stale
+
+
+class AccessTableMiddleware:
+    """Applies the table before the view, and marks what a signed-in person gets as not to be stored by anyone."""
+
+    async_capable = True
+    sync_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self._acall(request) if self.is_async else self._finish(self.get_response(request))
+
+    async def _acall(self, request: HttpRequest) -> HttpResponseBase:
+        return self._finish(await self.get_response(request))
+
+    def _finish(self, response: HttpResponseBase) -> HttpResponseBase:
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> Any:
+        return refusal(request)
+
+
+def refusal(request: HttpRequest) -> HttpResponse | None:
+    """What the table answers instead of the view; None lets the view answer."""
+    from ingestion.permissions import can_manage_something
+
+    match = request.resolver_match
+    rule = ROUTES.get(match.view_name) if match else None
+    if rule is None:
+        raise Http404
+    if rule.access is not Access.PUBLIC and not request.user.is_authenticated:
+        return _to_login(request)
+    if rule.access is Access.MANAGER and not can_manage_something(request.user):
+        raise Http404
+    if request.method not in rule.methods:
+        return HttpResponseNotAllowed(sorted(rule.methods))
+    return None
+
+
+def _to_login(request: HttpRequest) -> HttpResponse:
+    """To the sign-in page; a fragment or stream cannot show one, so htmx is told to load it as a page."""
+    here = request.get_full_path() if request.method == "GET" else "/"
+    if request.headers.get("HX-Request") or "text/event-stream" in request.headers.get("Accept", ""):
+        response = HttpResponse(status=401)
+        response.headers["HX-Redirect"] = redirect_to_login("/").headers["Location"]
+        return response
+    return redirect_to_login(here)
