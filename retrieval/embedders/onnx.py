@@ -1,0 +1,86 @@
+"""The embedder for processors: ONNX Runtime and the tokenizers library, without torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+
+from retrieval.embedders.prepared import Precision, read_prepared
+from retrieval.embedders.sources import model_slug
+from retrieval.errors import RetrievalError
+from retrieval.passages import FloatMatrix, without_surrogates
+
+
+class OnnxEmbedder:
+    """Runs a prepared model. `threads`: texts embedded at once, 0 for one per core.
+
+    One text per run, longest first, `threads` runs side by side. int8 activations are scaled per run, so in a batch a
+    text's vector would depend on its neighbours; alone it is always the same, and nothing is spent on padding.
+    Measured on two cores, 200-token passages: 39-41 per second alone, 38-43 in batches of 512 to 2048 tokens."""
+
+    def __init__(self, threads: int = 0, precision: Precision = "auto", folder: Path | None = None) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        folder = folder or settings.MODELS_DIR / model_slug(settings.EMBEDDING_MODEL)
+        prepared = read_prepared(folder)
+        if precision not in ("auto", prepared.precision):
+            message = f"The embedding model is not prepared in {precision}. An administrator must run manage.py prepare_models."
+            raise RetrievalError("embedder_not_prepared", message, permanent=True)
+        self.name = prepared.name
+        self.dimension = prepared.dimension
+        self._prepared = prepared
+        self._threads = threads or len(os.sched_getaffinity(0))
+        self._whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._whole.no_truncation()
+        self._whole.no_padding()
+        self.max_tokens = prepared.window - self._whole.num_special_tokens_to_add(is_pair=False)
+        self._cut = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._cut.enable_truncation(prepared.window)
+        self._cut.no_padding()
+        session_options = onnxruntime.SessionOptions()
+        session_options.intra_op_num_threads = 1  # the texts run side by side instead
+        self._session = onnxruntime.InferenceSession(
+            str(folder / "model.onnx"), session_options, providers=["CPUExecutionProvider"]
+        )
+
+    def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
+        """(len(texts), dimension) float32 rows of length 1."""
+        return self._embed([self._prepared.query_prompt + text for text in texts])
+
+    def embed_passages(self, texts: Sequence[str]) -> FloatMatrix:
+        """(len(texts), dimension) float32 rows of length 1."""
+        return self._embed([self._prepared.passage_prompt + text for text in texts])
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each whole text, special tokens not counted."""
+        encodings = self._whole.encode_batch_fast([without_surrogates(text) for text in texts], add_special_tokens=False)
+        return [len(encoding) for encoding in encodings]
+
+    def _embed(self, texts: Sequence[str]) -> FloatMatrix:
+        encodings = self._cut.encode_batch_fast([without_surrogates(text) for text in texts])
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+
+        def embed_one(row: int) -> None:
+            vectors[row] = self._run(encodings[row])
+
+        longest_first = sorted(range(len(texts)), key=lambda row: -len(encodings[row]))
+        if min(self._threads, len(texts)) <= 1:
+            for row in longest_first:
+                embed_one(row)
+            return vectors
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="embed") as pool:
+            for _ in pool.map(embed_one, longest_first):
+                pass
+        return vectors
+
+    def _run(self, encoding: Any) -> FloatMatrix:
+        ids = np.array([encoding.ids], np.int64)
+        vector: FloatMatrix = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
+        return vector

@@ -1,0 +1,68 @@
+"""The vector index seam: one instance is the vectors of one partition. The backend is chosen in settings.VECTOR_INDEX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, cast
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from retrieval.passages import FloatMatrix, Hit, IdArray
+
+
+class VectorIndex(Protocol):
+    """Exact search by inner product over unit rows. Searches may run side by side; a writer works on its own instance."""
+
+    suffix: ClassVar[str]  # of the file that `save` writes; backends with the same suffix read each other's files
+    dimension: int
+
+    def add(self, ids: IdArray, vectors: FloatMatrix) -> None:
+        """ids (n,) int64, each once; vectors (n, dimension) float32 unit rows. Ids that are there already are replaced."""
+        ...
+
+    def remove(self, ids: IdArray) -> int:
+        """Take these ids out; how many were there."""
+        ...
+
+    def search(self, vectors: FloatMatrix, top_k: int) -> list[list[Hit]]:
+        """For each row the nearest hits: cosine descending, equal scores by id, fewer than top_k in a small index."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def ids(self) -> IdArray:
+        """All ids, in no order."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write one file. Not atomic and not fsynced: that is the store's work."""
+        ...
+
+    @classmethod
+    def create(cls, dimension: int) -> Self: ...
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote; ValueError when it is not such a file. Integrity is the store's work (sha256)."""
+        ...
+
+
+def index_class() -> type[VectorIndex]:
+    """The configured backend."""
+    backend: type[VectorIndex] = import_string(cast("dict[str, Any]", settings.VECTOR_INDEX)["BACKEND"])
+    return backend
+
+
+def check_rows(ids: IdArray, vectors: FloatMatrix, dimension: int) -> None:
+    """What every backend refuses: ValueError for other shapes, an id given twice, or numbers that are not finite."""
+    import numpy as np
+
+    if ids.ndim != 1 or vectors.shape != (len(ids), dimension):
+        raise ValueError(f"{ids.shape} ids and {vectors.shape} vectors do not make rows of dimension {dimension}")
+    if len(np.unique(ids)) != len(ids):
+        raise ValueError("an id is given twice")
+    if len(ids) and int(ids.min()) < 0:
+        raise ValueError("an id is negative")
+    if not np.isfinite(vectors).all():
+        raise ValueError("a vector is not finite")

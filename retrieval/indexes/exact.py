@@ -1,0 +1,66 @@
+"""Exact search in numpy: short enough to be read as the truth that the other backends are compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from retrieval.indexes import check_rows
+from retrieval.passages import FloatMatrix, Hit, IdArray
+
+
+class ExactIndex:
+    suffix: ClassVar[str] = "npy"
+
+    def __init__(self, ids: IdArray, vectors: FloatMatrix) -> None:
+        self._ids = ids
+        self._vectors = vectors
+        self.dimension = int(vectors.shape[1])
+
+    @classmethod
+    def create(cls, dimension: int) -> Self:
+        return cls(np.empty(0, np.int64), np.empty((0, dimension), np.float32))
+
+    def add(self, ids: IdArray, vectors: FloatMatrix) -> None:
+        check_rows(ids, vectors, self.dimension)
+        self.remove(ids)
+        self._ids = np.concatenate([self._ids, ids.astype(np.int64)])
+        self._vectors = np.concatenate([self._vectors, vectors.astype(np.float32)])
+
+    def remove(self, ids: IdArray) -> int:
+        kept = ~np.isin(self._ids, ids)
+        removed = len(self._ids) - int(kept.sum())
+        self._ids, self._vectors = self._ids[kept], self._vectors[kept]
+        return removed
+
+    def search(self, vectors: FloatMatrix, top_k: int) -> list[list[Hit]]:
+        found = []
+        for scores in vectors @ self._vectors.T:
+            order = np.lexsort((self._ids, -scores))[:top_k]
+            found.append([Hit(int(self._ids[row]), float(scores[row])) for row in order])
+        return found
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def ids(self) -> IdArray:
+        return self._ids.copy()
+
+    def save(self, path: Path) -> None:
+        with path.open("wb") as file:
+            np.save(file, self._ids, allow_pickle=False)
+            np.save(file, self._vectors, allow_pickle=False)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        with path.open("rb") as file:
+            try:
+                ids = np.load(file, allow_pickle=False)
+                vectors = np.load(file, allow_pickle=False)
+            except EOFError as error:
+                raise ValueError("the file ends early") from error
+        if ids.dtype != np.int64 or vectors.dtype != np.float32 or vectors.ndim != 2 or ids.shape != vectors.shape[:1]:
+            raise ValueError("the file holds no index")
+        return cls(ids, vectors)

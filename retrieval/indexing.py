@@ -1,0 +1,120 @@
+"""Writes partitions: BM25 first, then a generation of vectors, under the partition's lock. Writing again repairs a crash."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+
+from retrieval.embedders import get_embedder
+from retrieval.errors import RetrievalError
+from retrieval.indexes import check_rows, index_class
+from retrieval.lexical import load_lexical, open_lexical, write_lexical
+from retrieval.lexical_files import META
+from retrieval.partitions import (
+    LEXICAL,
+    MANIFEST,
+    DenseSnapshot,
+    index_corrupt,
+    is_partition_key,
+    load_dense,
+    open_dense,
+    partition_folder,
+    save_dense,
+    writing,
+)
+from retrieval.passages import FloatMatrix, Passage
+
+_DROPPED = ".dropped-"
+
+
+def write_passages(
+    partition: str, *, add: Sequence[Passage], vectors: FloatMatrix, remove: Sequence[int] = (), wait_s: float = 60
+) -> None:
+    """Put passages into a partition, replacing those with the same ids, and take `remove` out, all at once.
+
+    `vectors`: (len(add), dimension) unit rows of the configured embedder, in the order of `add`. The partition is made when
+    it does not exist. Costs a rewrite of the partition's vectors, so write many passages at a time.
+    Raises RetrievalError `index_corrupt` or `index_other_embedder` (drop it and write it anew), `index_busy` (try again);
+    ValueError for ids given twice or vectors of another shape."""
+    embedder = get_embedder()
+    ids = np.array([passage.id for passage in add], np.int64)
+    check_rows(ids, vectors, embedder.dimension if len(add) else int(np.shape(vectors)[-1]))
+    with writing(partition, wait_s=wait_s) as folder:
+        current = _current(folder)
+        if current is not None:
+            current.check_embedder(embedder.name)
+        gone = set(remove).difference(ids.tolist())
+        if not len(ids) and (not gone or current is None):
+            return
+        write_lexical(folder / LEXICAL, add=add, remove=gone)
+        index = current.index if current else index_class().create(embedder.dimension)
+        index.remove(np.array(sorted(gone), np.int64))
+        index.add(ids, vectors)
+        save_dense(folder, index, embedder=embedder.name, generation=current.manifest.generation + 1 if current else 1)
+
+
+def remove_passages(partition: str, ids: Sequence[int], *, wait_s: float = 60) -> None:
+    """Take passages out; ids that are not there are ignored. Needs no embedder, so it works after the model was changed.
+
+    Raises RetrievalError `index_corrupt` or `index_busy`."""
+    with writing(partition, wait_s=wait_s) as folder:
+        current = _current(folder)
+        if open_lexical(folder / LEXICAL) is not None and ids:
+            write_lexical(folder / LEXICAL, add=(), remove=ids)
+        if current is not None and current.index.remove(np.array(sorted(set(ids)), np.int64)):
+            manifest = current.manifest
+            save_dense(folder, current.index, embedder=manifest.embedder, generation=manifest.generation + 1)
+
+
+def drop_partition(partition: str, *, wait_s: float = 60) -> None:
+    """Delete a partition, sound or not; readers find it empty at once. RetrievalError `index_busy`."""
+    with writing(partition, wait_s=wait_s) as folder:
+        if folder.exists():
+            folder.rename(folder.with_name(f"{_DROPPED}{uuid.uuid4().hex}"))
+    for leftover in Path(settings.INDEXES_DIR).glob(f"{_DROPPED}*"):
+        shutil.rmtree(leftover, ignore_errors=True)  # another process may be deleting it too
+
+
+def list_partitions() -> list[str]:
+    """The keys of all partitions that have a folder, sorted."""
+    root = Path(settings.INDEXES_DIR)
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and is_partition_key(path.name)) if root.is_dir() else []
+
+
+def partition_ids(partition: str) -> tuple[set[int], set[int]]:
+    """The passage ids in the vector index and in the BM25 index; both are empty for a partition that does not exist.
+
+    Raises RetrievalError `index_corrupt`."""
+    dense = open_dense(partition)
+    lexical = open_lexical(partition_folder(partition) / LEXICAL)
+    return (set(dense.index.ids().tolist()) if dense else set(), lexical.ids() if lexical else set())
+
+
+def check_partition(partition: str) -> str | None:
+    """Read all of a partition from disk, past every cache. None when it is sound or does not exist, else what is wrong.
+
+    Raises the embedder's errors, which say nothing about the partition."""
+    folder, embedder = partition_folder(partition), get_embedder()
+    try:
+        current = _current(folder)
+        if (folder / LEXICAL / META).exists():
+            load_lexical(folder / LEXICAL)
+        if current is not None:
+            current.check_embedder(embedder.name)
+    except RetrievalError as error:
+        return error.public_message
+    return None
+
+
+def _current(folder: Path) -> DenseSnapshot | None:
+    """The generation on disk, in an instance that nobody else searches; None before the first one."""
+    if not (folder / MANIFEST).exists():
+        return None
+    if not (folder / LEXICAL / META).exists():  # it is committed first, so it has been lost since
+        raise index_corrupt()
+    return load_dense(folder)

@@ -1,0 +1,42 @@
+"""What crosses the retrieval app's doors: a passage goes in, a hit comes out. Ids and text only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatMatrix = NDArray[np.float32]  # (rows, dimension)
+IdArray = NDArray[np.int64]  # (rows,)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text to be found. `context` (title, heading path, table header) is embedded and indexed with the text."""
+
+    id: int
+    text: str
+    context: str = ""
+
+    @property
+    def searchable_text(self) -> str:
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that a search found. Scores order the hits of one list; they are not probabilities."""
+
+    id: int
+    score: float
+
+
+def best_first(hit: Hit) -> tuple[float, int]:
+    """The order of every list of hits: score descending, equal scores by id."""
+    return (-hit.score, hit.id)
+
+
+def without_surrogates(text: str) -> str:
+    """Half a surrogate pair (JSON can carry one) is no valid UTF-8, and the native libraries refuse it; it becomes "?"."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,106 @@
+"""The one search: dense and BM25 over the partitions of a scope, fused by reciprocal rank."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
+
+from retrieval.embedders import get_embedder
+from retrieval.fusion import reciprocal_rank_fusion
+from retrieval.lexical import LexicalSnapshot, open_lexical, query_terms, scope_weights
+from retrieval.partitions import LEXICAL, DenseSnapshot, index_corrupt, open_dense, partition_folder
+from retrieval.passages import FloatMatrix, Hit, best_first
+
+LEAST_CANDIDATES = 100
+CACHED_QUESTIONS = 1024  # 1.5 kB each
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """`hits`: the fused list, at most top_k. `dense` and `lexical`: the candidates of each side, with their own scores
+    (cosine, BM25). `timings_ms`: embed, dense, lexical, fuse; empty when nothing was searched."""
+
+    hits: tuple[Hit, ...] = ()
+    dense: tuple[Hit, ...] = ()
+    lexical: tuple[Hit, ...] = ()
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+def search(question: str, *, scope: Sequence[str], top_k: int = 12) -> SearchResult:
+    """Search the partitions whose keys are in `scope`, and no others; an empty scope finds nothing and embeds nothing.
+
+    A key without an index counts as an empty partition. Any text is a valid question.
+    Raises RetrievalError `index_corrupt` or `index_other_embedder` when a partition of the scope cannot be trusted, and the
+    embedder's errors; it never answers from a part of the scope."""
+    if top_k < 1:
+        raise ValueError("top_k must be at least 1")
+    keys = list(dict.fromkeys(scope))
+    if not keys or not question.strip():
+        return SearchResult()
+    dense_snapshots, lexical_snapshots = _open(keys)
+    if not dense_snapshots and not lexical_snapshots:
+        return SearchResult()
+    timings: dict[str, float] = {}
+    candidates = max(LEAST_CANDIDATES, 4 * top_k)
+    with _timed(timings, "embed"):
+        embedder = get_embedder()
+        for snapshot in dense_snapshots:
+            snapshot.check_embedder(embedder.name)
+        vector = _embed_question(embedder.name, question)
+    with _timed(timings, "dense"):
+        dense = _merge((snapshot.index.search(vector, candidates)[0] for snapshot in dense_snapshots), candidates)
+    with _timed(timings, "lexical"):
+        lexical = _search_lexical(question, lexical_snapshots, candidates)
+    with _timed(timings, "fuse"):
+        hits = reciprocal_rank_fusion([dense, lexical])[:top_k]
+    return SearchResult(tuple(hits), dense, lexical, timings)
+
+
+def _open(keys: Sequence[str]) -> tuple[list[DenseSnapshot], list[LexicalSnapshot]]:
+    dense_snapshots, lexical_snapshots = [], []
+    for key in keys:
+        dense, lexical = open_dense(key), open_lexical(partition_folder(key) / LEXICAL)
+        if dense is not None and lexical is None:  # BM25 is committed first: it is lost, or all was dropped just now
+            dense = open_dense(key)
+            if dense is not None:
+                raise index_corrupt()
+        if dense is not None:
+            dense_snapshots.append(dense)
+        if lexical is not None:
+            lexical_snapshots.append(lexical)
+    return dense_snapshots, lexical_snapshots
+
+
+@lru_cache(maxsize=CACHED_QUESTIONS)
+def _embed_question(_embedder_name: str, question: str) -> FloatMatrix:
+    vector = get_embedder().embed_queries([question])
+    vector.flags.writeable = False  # it is shared from now on
+    return vector
+
+
+def _search_lexical(question: str, snapshots: Sequence[LexicalSnapshot], candidates: int) -> tuple[Hit, ...]:
+    terms = query_terms(question)
+    if not terms or not snapshots:
+        return ()
+    weights = scope_weights(snapshots, terms)
+    found = (snapshot.search(weight, candidates) for snapshot, weight in zip(snapshots, weights, strict=True))
+    return _merge(found, candidates)
+
+
+def _merge(lists: Iterable[Sequence[Hit]], candidates: int) -> tuple[Hit, ...]:
+    """The best of several lists of one kind of score. A passage that moved may be in two partitions: it counts once."""
+    best: dict[int, Hit] = {}
+    for hit in sorted(chain.from_iterable(lists), key=best_first):
+        best.setdefault(hit.id, hit)
+    return tuple(best.values())[:candidates]
+
+
+@contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    timings[stage] = round((time.perf_counter() - started) * 1000, 3)
