@@ -1,0 +1,109 @@
+"""The documents of a corpus as its owner sees them: counts, filters, and rows that know whether they have changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.http import QueryDict
+
+from ingestion.models import Corpus, Document, DocumentState
+from ingestion.permissions import AnyUser, readable_documents
+
+PAGE_SIZE = 100
+WORKING = (DocumentState.QUEUED, DocumentState.PARSING, DocumentState.INDEXING)
+_WARNED = Q(state=DocumentState.READY) & ~Q(warnings=[])
+_STAGES: dict[str, Q] = {
+    "": Q(),
+    "ready": Q(state=DocumentState.READY),
+    "working": Q(state__in=WORKING),
+    "failed": Q(state=DocumentState.FAILED),
+    "problems": Q(state=DocumentState.FAILED) | _WARNED,
+    "narrowed": Q(partition__audience__isnull=False),
+}
+STAGE_LABELS = {
+    "": "All",
+    "ready": "Ready",
+    "working": "In work",
+    "failed": "Failed",
+    "problems": "Problems",
+    "narrowed": "Narrowed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the owner looks for: words of the name, and a stage (a key of STAGE_LABELS)."""
+
+    text: str = ""
+    stage: str = ""
+
+    @classmethod
+    def from_query(cls, query: QueryDict) -> Filter:
+        stage = query.get("stage", "")
+        return cls(query.get("find", "").strip()[:200].replace("\x00", ""), stage if stage in _STAGES else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    total: int
+    ready: int
+    working: int
+    failed: int
+    problems: int
+    narrowed: int
+    passages: int  # of the ready documents
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One document in the table. `version` changes whenever the row would look different."""
+
+    document: Document
+    name: str
+    label: str
+    tone: str  # "", "good", "warn" or "bad": the colour beside the words
+    can_read: bool  # an administrator outside the audience sees the row, not what the document says
+    version: str
+
+    @property
+    def is_working(self) -> bool:
+        return self.document.state in WORKING
+
+
+def counts_of(corpus: Corpus) -> Counts:
+    parts = {name: Count("pk", filter=condition) for name, condition in _STAGES.items() if name}
+    passages = Sum("chunk_count", filter=_STAGES["ready"], default=0)
+    return Counts(**corpus.documents.aggregate(total=Count("pk"), passages=passages, **parts))
+
+
+def listed_documents(corpus: Corpus, user: AnyUser, wanted: Filter) -> QuerySet[Document]:
+    """The corpus's documents under the filter. A title is searched only where the person may read it."""
+    documents = corpus.documents.filter(_STAGES[wanted.stage])
+    if wanted.text:
+        by_title = Q(title__icontains=wanted.text, pk__in=readable_documents(user).filter(corpus=corpus).values("pk"))
+        documents = documents.filter(Q(source_name__icontains=wanted.text) | by_title)
+    return documents.order_by("source_name").select_related("partition__audience").prefetch_related("partition__audience__groups")
+
+
+def rows_of(documents: Iterable[Document], user: AnyUser) -> list[Row]:
+    listed = list(documents)
+    readable = set(readable_documents(user).filter(pk__in=[document.pk for document in listed]).values_list("pk", flat=True))
+    return [_row(document, can_read=document.pk in readable) for document in listed]
+
+
+def _row(document: Document, *, can_read: bool) -> Row:
+    label, tone = DocumentState(document.state).label, ""
+    if document.state == DocumentState.READY:
+        label, tone = ("Ready, with a warning", "warn") if document.warnings else ("Ready", "good")
+    elif document.state == DocumentState.FAILED:
+        tone = "bad"
+    name = (document.title if can_read else "") or document.source_name.rsplit("/", 1)[-1]
+    looks = (
+        document.state, document.title, document.pages, document.chunk_count, document.chunks_embedded, document.revision,
+        document.warnings, document.error_message, document.partition_id, can_read,
+    )  # fmt: skip
+    version = hashlib.blake2s(repr(looks).encode(), digest_size=4).hexdigest()
+    return Row(document, name, label, tone, can_read, version)

@@ -1,0 +1,224 @@
+"""From a queued document to a ready one: claim → parse → chunk → embed → index → flip. Every step may be killed and redone.
+
+A claim is a lease: a conditional UPDATE that names its owner and its end. Whoever lost the lease (because the document was
+changed, moved, deleted or claimed again) finds that out at the next step and throws its work away.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from ingestion.chunking import ChunkDraft, chunk_document
+from ingestion.models import Chunk, Document, DocumentState, DocumentText, PendingRemoval
+from ingestion.parsers.base import ParsedDocument, ParseError
+from ingestion.parsers.sandbox import parse_file
+from ingestion.services import original_path
+from retrieval.errors import RetrievalError
+from retrieval.passages import Passage
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 3
+MAX_CHUNKS = 20_000
+IN_WORK = (DocumentState.PARSING, DocumentState.INDEXING)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A document that this worker holds. `owner` is unique to the claim, so an old claim never passes for a new one."""
+
+    document: Document
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A parsed and chunked document on its way to the index. `chunks` are in the database, not live yet."""
+
+    claim: Claim
+    parsed: ParsedDocument
+    chunks: tuple[Chunk, ...]
+
+
+# --- The lease --------------------------------------------------------------------------------------------------------
+
+
+def claim_documents(*, owner: str, limit: int) -> list[Claim]:
+    """Take up to `limit` documents that are queued or whose lease has run out. A third loss is a failure, not a loop."""
+    now = timezone.now()
+    waiting = Q(state=DocumentState.QUEUED) | Q(state__in=IN_WORK, lease_until__lt=now)
+    claims = []
+    for document in Document.objects.filter(waiting).select_related("partition", "corpus").order_by("updated_at")[:limit]:
+        token = f"{owner}/{document.attempts + 1}/{now.timestamp():.3f}"
+        taken = (
+            Document.objects.filter(pk=document.pk, attempts=document.attempts)
+            .filter(waiting)
+            .update(state=DocumentState.PARSING, lease_owner=token, lease_until=now + LEASE, attempts=F("attempts") + 1)
+        )
+        if not taken:
+            continue
+        document.attempts += 1
+        claim = Claim(document, token)
+        if document.attempts > MAX_ATTEMPTS:
+            fail(claim, "gave_up", "Reading this file stopped the worker three times. Check the file, then press Retry.")
+        else:
+            claims.append(claim)
+    return claims
+
+
+def release_leases() -> int:
+    """Give back every lease. Only for a worker that knows it is the only one: what was in work then belongs to the dead."""
+    return Document.objects.filter(state__in=IN_WORK).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def renew(claims: Sequence[Claim]) -> None:
+    owners = [claim.owner for claim in claims]
+    Document.objects.filter(lease_owner__in=owners, state__in=IN_WORK).update(lease_until=timezone.now() + LEASE)
+
+
+def _held(claim: Claim, **changes: object) -> bool:
+    """Change the document's row if the claim still holds it."""
+    rows = Document.objects.filter(pk=claim.document.pk, lease_owner=claim.owner, state__in=IN_WORK)
+    return bool(rows.update(updated_at=timezone.now(), **changes))
+
+
+def fail(claim: Claim, code: str, public_message: str) -> None:
+    """End in `failed` with the sentence. What was live before stays live: a bad new version does not take a good one down."""
+    _held(
+        claim, state=DocumentState.FAILED, error_code=code, error_message=public_message[:500], lease_owner="", lease_until=None
+    )
+    _drop_drafts(claim.document)
+
+
+def put_back(claim: Claim, message: str) -> None:
+    """Queue again after a failure that may pass (a busy index, a full disk); the third time it is a failure."""
+    if claim.document.attempts >= MAX_ATTEMPTS:
+        fail(claim, "gave_up", message)
+        return
+    _held(claim, state=DocumentState.QUEUED, lease_owner="", lease_until=None)
+    _drop_drafts(claim.document)
+
+
+@transaction.atomic
+def _drop_drafts(document: Document) -> None:
+    """Forget chunks that never became live."""
+    drafts = Chunk.objects.filter(document=document.pk).exclude(revision=F("document__revision"))
+    _schedule_removal(document.partition.key, drafts.values_list("pk", flat=True))
+    drafts.delete()
+
+
+def _schedule_removal(key: str, ids: Sequence[int]) -> None:
+    PendingRemoval.objects.bulk_create([PendingRemoval(partition_key=key, passage_id=pk) for pk in ids], batch_size=500)
+
+
+# --- The steps --------------------------------------------------------------------------------------------------------
+
+
+def parse(claim: Claim) -> ParsedDocument | None:
+    """Read the file in the bounded child; a file that cannot be read fails with its sentence and harms nobody."""
+    document = claim.document
+    path = original_path(document)
+    if not path.exists():
+        fail(claim, "file_missing", "The stored file is gone. Upload it again.")
+        return None
+    try:
+        return parse_file(path, _name_with_format(document))
+    except ParseError as error:
+        if error.permanent:
+            fail(claim, error.code, error.public_message)
+        else:
+            put_back(claim, error.public_message)
+        return None
+
+
+def _name_with_format(document: Document) -> str:
+    """The name that tells the parser its format; some sources name their documents without one."""
+    name = document.source_name
+    return name if name.lower().endswith(f".{document.format}") or "." in name[-6:] else f"{name}.{document.format}"
+
+
+def draft(claim: Claim, parsed: ParsedDocument, count_tokens: Callable[[Sequence[str]], list[int]]) -> Draft | None:
+    """Cut the text into chunks and store them, not live yet."""
+    document = claim.document
+    title = (parsed.title or document.title or document.source_name.rsplit("/", 1)[-1])[:300]
+    drafts = chunk_document(parsed, title=title, count_tokens=count_tokens)
+    if not drafts:
+        fail(claim, "no_text", "No text was found in the file. If it is a scan, upload a version with a text layer.")
+        return None
+    if len(drafts) > MAX_CHUNKS:
+        fail(claim, "too_long", f"The file makes more than {MAX_CHUNKS:,} passages. Split it and upload the parts.")
+        return None
+    with transaction.atomic():
+        if not _held(
+            claim, state=DocumentState.INDEXING, title=title, pages=parsed.pages, chunk_count=len(drafts), chunks_embedded=0
+        ):
+            return None
+        _drop_drafts(document)
+        chunks = Chunk.objects.bulk_create([_chunk(document, parsed, item) for item in drafts], batch_size=200)
+    return Draft(claim, parsed, tuple(chunks))
+
+
+def _chunk(document: Document, parsed: ParsedDocument, item: ChunkDraft) -> Chunk:
+    return Chunk(
+        document=document, revision=document.revision + 1, position=item.position, start=item.start, end=item.end,
+        page=item.page, sheet=item.sheet or "", heading_path=list(item.heading_path), context=item.context,
+        text=parsed.text[item.start : item.end], sentences=[list(span) for span in item.sentences],
+    )  # fmt: skip
+
+
+def index(drafts: Sequence[Draft]) -> None:
+    """Embed the drafts together (long batches are quick batches), write each partition once, and make them live."""
+    from retrieval.embedders import get_embedder
+
+    if not drafts:
+        return
+    passages = [Passage(chunk.pk, chunk.text, chunk.context) for draft in drafts for chunk in draft.chunks]
+    vectors = get_embedder().embed_passages([passage.searchable_text for passage in passages])
+    by_partition: dict[str, list[Draft]] = {}
+    for item in drafts:
+        by_partition.setdefault(item.claim.document.partition.key, []).append(item)
+    row_of = {passage.id: row for row, passage in enumerate(passages)}
+    for key, members in by_partition.items():
+        rows = [row_of[chunk.pk] for item in members for chunk in item.chunks]
+        _write(key, members, [passages[row] for row in rows], vectors[rows])
+
+
+def _write(key: str, drafts: Sequence[Draft], passages: Sequence[Passage], vectors: object) -> None:
+    from retrieval.indexing import write_passages
+
+    try:
+        write_passages(key, add=passages, vectors=vectors)  # type: ignore[arg-type]
+    except RetrievalError as error:
+        logger.warning("Index %s could not be written: %s", key, error.code)
+        for item in drafts:
+            put_back(item.claim, error.public_message)
+        return
+    for item in drafts:
+        if not flip(item):
+            _schedule_removal(key, [chunk.pk for chunk in item.chunks])
+
+
+@transaction.atomic
+def flip(item: Draft) -> bool:
+    """Make the new revision live and the old one history, in one transaction. False when the claim was lost meanwhile."""
+    document, revision = item.claim.document, item.claim.document.revision + 1
+    is_ours = _held(
+        item.claim, state=DocumentState.READY, revision=revision, warnings=list(item.parsed.warnings), error_code="",
+        error_message="", chunk_count=len(item.chunks), chunks_embedded=len(item.chunks), lease_owner="", lease_until=None,
+    )  # fmt: skip
+    if not is_ours:
+        return False
+    old = Chunk.objects.filter(document=document.pk).exclude(revision=revision)
+    _schedule_removal(document.partition.key, list(old.values_list("pk", flat=True)))
+    old.delete()
+    data = item.parsed.to_json()
+    DocumentText.objects.update_or_create(document_id=document.pk, defaults={"text": data["text"], "blocks": data["blocks"]})
+    return True
