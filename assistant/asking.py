@@ -1,0 +1,67 @@
+"""Asking from a program: one question, one result that holds everything a script wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import CommandError
+
+from assistant.models import Answer, AnswerState
+from assistant.services import create_answer
+from assistant.streams import run_now
+from ingestion.models import Corpus
+from ingestion.permissions import readable_corpora
+
+
+def person_named(username: str) -> User:
+    person = User.objects.filter(username=username, is_active=True).first()
+    if person is None:
+        raise CommandError(f"There is no active person named {username!r}.")
+    return person
+
+
+def corpora_named(person: User, names: Sequence[str]) -> list[Corpus]:
+    """The corpora of these names that the person may read; an unknown name and a forbidden one are the same mistake."""
+    corpora = []
+    for name in names:
+        corpus = readable_corpora(person).filter(name=name).first()
+        if corpus is None:
+            raise CommandError(f"{person.username} may read no corpus named {name!r}.")
+        corpora.append(corpus)
+    return corpora
+
+
+def ask(*, person: User, question: str, corpora: Sequence[Corpus] = ()) -> dict[str, Any]:
+    """Ask and wait. The keys are those of `manage.py ask --json`."""
+    row = create_answer(user=person, question=question, corpora=corpora)
+    run_now(row)
+    row.refresh_from_db()
+    return as_result(row)
+
+
+def as_result(row: Answer) -> dict[str, Any]:
+    failed = row.state == AnswerState.FAILED
+    return {
+        "status": row.state,
+        "answer": row.error_message if failed else row.text,
+        "sentences": [{"text": item["text"], "citations": item["citations"]} for item in row.sentences],
+        "citations": [
+            {
+                "n": citation.number,
+                "document": citation.document.source_name if citation.document else None,
+                "title": citation.title,
+                "page": citation.page,
+                "quote": citation.quote,
+                "start": citation.start,
+                "end": citation.end,
+                "passage": citation.passage_id,
+            }
+            for citation in row.citations.select_related("document")
+        ],
+        "route": row.route,
+        "model": row.model,
+        "confidence": row.confidence,
+        "timings_ms": row.timings_ms,
+    }

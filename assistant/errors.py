@@ -1,0 +1,12 @@
+"""The failures of asking, each with the sentence that a person may read."""
+
+from __future__ import annotations
+
+
+class QuestionError(Exception):
+    """A question that is not accepted. Nothing was stored."""
+
+    def __init__(self, code: str, public_message: str) -> None:
+        super().__init__(f"{code}: {public_message}")
+        self.code = code
+        self.public_message = public_message

@@ -1,0 +1,51 @@
+"""What happens while a question is answered, in order. Every door consumes these; none reads a model's output itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """The question as it is searched for; it differs from the typed one for a follow-up."""
+
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    route: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """How much was searched, and how many passages went to the model after the second gate."""
+
+    corpora: int
+    passages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A finished sentence with the numbers of its citations."""
+
+    text: str
+    citations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer is recorded. `state` is answered, abstained or stopped."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No answer. `message` is for the person."""
+
+    message: str
+
+
+AnswerEvent = Understood | Routed | Sources | Sentence | Finished | Failed

@@ -1,0 +1,81 @@
+"""Runs the product on one machine: the web server and, when there is no broker, the embedded worker beside it."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+import time
+import types
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+WEB = ["-m", "uvicorn", "config.asgi:application", "--no-access-log", "--timeout-graceful-shutdown", "10"]
+WORKER = ["manage.py", "run_worker"]
+STOP_AFTER_S = 15
+PR_SET_PDEATHSIG = 1
+
+
+class Command(BaseCommand):
+    help = "Serve on one machine. Stop with Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", default="8000")
+
+    def handle(self, *args: Any, host: str, port: str, **options: Any) -> None:
+        commands = {"web": [*WEB, "--host", host, "--port", port]}
+        if not settings.CELERY_BROKER_URL:
+            commands["worker"] = WORKER
+        stopping = False
+
+        def on_signal(number: int, frame: types.FrameType | None) -> None:
+            nonlocal stopping
+            stopping = True
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, on_signal)
+        processes = {name: _start(command) for name, command in commands.items()}
+        while not stopping:
+            time.sleep(0.3)
+            for name, process in processes.items():
+                if process.poll() is None:
+                    continue
+                if name == "web":
+                    _stop(processes.values())
+                    raise CommandError(f"The web server ended with status {process.returncode}; its log is above.")
+                self.stderr.write("The worker ended; it is started again.")
+                time.sleep(1)
+                processes[name] = _start(commands[name])
+        _stop(processes.values())
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, *command],
+        cwd=settings.BASE_DIR,
+        process_group=0,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
+    )
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: whoever kills -9 this process must not leave its children on the port."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    processes = list(processes)
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    for process in processes:
+        try:
+            process.wait(STOP_AFTER_S)
+        except subprocess.TimeoutExpired:
+            process.kill()

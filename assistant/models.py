@@ -1,0 +1,138 @@
+"""Conversations, the answers in them with their evidence, and what people say of the answers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from ingestion.models import Corpus, Document
+
+
+class Conversation(models.Model):
+    """One person's thread of questions. `corpora` narrows the search; empty means all that the person may read."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations")
+    title = models.CharField(max_length=200)
+    corpora = models.ManyToManyField(Corpus, blank=True, related_name="+")
+    share_token = models.CharField(max_length=64, null=True, unique=True)  # null: not shared
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-updated_at"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class AnswerState(models.TextChoices):
+    PENDING = "pending", "Waiting"
+    ANSWERING = "answering", "Answering"
+    ANSWERED = "answered", "Answered"
+    ABSTAINED = "abstained", "Not answered by the documents"
+    FAILED = "failed", "Failed"
+    STOPPED = "stopped", "Stopped"
+
+
+FINAL_STATES = frozenset({AnswerState.ANSWERED, AnswerState.ABSTAINED, AnswerState.FAILED, AnswerState.STOPPED})
+
+
+class Answer(models.Model):
+    """A question and what became of it: enough to show it again, and enough to replay it."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="answers")
+    question = models.TextField(max_length=4000)
+    standalone_question = models.TextField(blank=True)  # the question understood in its conversation
+    state = models.CharField(max_length=10, choices=AnswerState, default=AnswerState.PENDING)
+    text = models.TextField(blank=True)
+    sentences = models.JSONField(default=list, blank=True)  # [{"text": str, "citations": [number, …]}, …]
+    error_message = models.CharField(max_length=500, blank=True)
+
+    route = models.CharField(max_length=80, blank=True)
+    model = models.CharField(max_length=120, blank=True)
+    confidence = models.FloatField(null=True)  # the composer's score, compared with the threshold; not a probability
+    corpora_searched = models.PositiveIntegerField(default=0)
+    passages = models.JSONField(default=list, blank=True)  # what was retrieved: ids, scores, revisions, in order
+    timings_ms = models.JSONField(default=dict, blank=True)
+    lease_until = models.DateTimeField(null=True)  # past it, an unfinished answer is known to be lost
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["created_at", "pk"]
+
+    def __str__(self) -> str:
+        return self.question[:80]
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL_STATES
+
+
+class Citation(models.Model):
+    """Evidence of an answer: a span of a document as it was. `document` is null once the document is deleted."""
+
+    answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="citations")
+    number = models.PositiveSmallIntegerField()
+    document = models.ForeignKey(Document, null=True, on_delete=models.SET_NULL, related_name="+")
+    document_revision = models.PositiveIntegerField()
+    passage_id = models.BigIntegerField()
+    title = models.CharField(max_length=300)
+    page = models.PositiveIntegerField(null=True)
+    heading_path = models.JSONField(default=list, blank=True)
+    quote = models.TextField()
+    start = models.PositiveIntegerField()
+    end = models.PositiveIntegerField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["number"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["answer", "number"], name="one_citation_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"[{self.number}] {self.title}"
+
+
+class Feedback(models.Model):
+    """What a person says of an answer."""
+
+    class Verdict(models.TextChoices):
+        HELPFUL = "helpful", "Helpful"
+        NOT_HELPFUL = "not_helpful", "Not helpful"
+
+    class Reason(models.TextChoices):
+        NONE = "", "No reason given"
+        WRONG = "wrong", "The answer is wrong"
+        INCOMPLETE = "incomplete", "Something is missing"
+        WRONG_SOURCE = "wrong_source", "The source does not fit"
+        OUTDATED = "outdated", "The source is outdated"
+        SHOULD_ANSWER = "should_answer", "The documents do answer this"
+
+    answer = models.OneToOneField(Answer, on_delete=models.CASCADE, related_name="feedback")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    verdict = models.CharField(max_length=12, choices=Verdict)
+    reason = models.CharField(max_length=20, choices=Reason, blank=True)
+    comment = models.TextField(blank=True, max_length=2000)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.verdict} {self.reason}".strip()
+
+
+class SuggestedQuestion(models.Model):
+    """A good question for the first page, offered to those who may read the document that answers it."""
+
+    text = models.CharField(max_length=300)
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="+")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["position", "pk"]
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,247 @@
+"""What a viewer may see of an answer, decided again at every view: evidence from a document that the viewer may not read
+(any more) is hidden, with the sentences that quote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from django.contrib.auth.models import User
+
+from assistant.models import Answer, AnswerState, Citation, Conversation
+from assistant.streams import expire_lost_answers
+from ingestion.models import Chunk, Document
+from ingestion.permissions import readable_chunks, readable_documents
+
+HIDDEN = "This sentence quoted a document that you may not read."
+CLOSEST_SHOWN = 2
+FOLLOW_UPS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedCitation:
+    """A piece of evidence. `number` is 0 for a closest passage, which is no citation."""
+
+    number: int
+    answer_id: int
+    document_id: int | None
+    title: str
+    place: str
+    quote: str
+    owner: str
+    updated: date | None
+    is_available: bool
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedSentence:
+    text: str
+    citations: tuple[PresentedCitation, ...]
+    is_hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    corpora: int
+    passages: int
+    route: str
+    model: str
+    seconds: float | None
+    timings_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedAnswer:
+    id: int
+    conversation_id: int
+    question: str
+    standalone_question: str  # empty when it is the question itself
+    state: str
+    sentences: tuple[PresentedSentence, ...]
+    citations: tuple[PresentedCitation, ...]
+    closest: tuple[PresentedCitation, ...]
+    error_message: str
+    steps: Steps
+    verdict: str
+    has_documents: bool = True
+    follow_ups: tuple[str, ...] = field(default=())
+
+    @property
+    def is_final(self) -> bool:
+        return self.state not in (AnswerState.PENDING, AnswerState.ANSWERING)
+
+    @property
+    def total(self) -> int:
+        return len(self.sentences)
+
+    @property
+    def supported(self) -> int:
+        return sum(1 for sentence in self.sentences if sentence.citations and not sentence.is_hidden)
+
+
+def present_conversation(conversation: Conversation, user: User) -> list[PresentedAnswer]:
+    """All answers of the conversation as `user` may see them, in a fixed number of queries."""
+    expire_lost_answers()
+    answers = conversation.answers.select_related("feedback").prefetch_related("citations")
+    return _present(list(answers), user)
+
+
+def present_answer(answer: Answer, user: User) -> PresentedAnswer:
+    answers = Answer.objects.filter(pk=answer.pk).select_related("feedback").prefetch_related("citations")
+    return _present(list(answers), user)[0]
+
+
+def _present(answers: Sequence[Answer], user: User) -> list[PresentedAnswer]:
+    citations = [citation for answer in answers for citation in answer.citations.all()]
+    documents = _readable(user, {citation.document_id for citation in citations if citation.document_id})
+    closest = _closest_chunks(answers, user)
+    return [_present_one(answer, documents, closest, is_last=answer is answers[-1]) for answer in answers]
+
+
+def _readable(user: User, ids: Iterable[int]) -> dict[int, Document]:
+    documents = readable_documents(user).filter(pk__in=list(ids)).select_related("corpus__owner")
+    return {document.pk: document for document in documents}
+
+
+def _closest_chunks(answers: Sequence[Answer], user: User) -> dict[int, Chunk]:
+    ids = [
+        item["passage"] for answer in answers if answer.state == AnswerState.ABSTAINED for item in answer.passages[:CLOSEST_SHOWN]
+    ]
+    if not ids:
+        return {}
+    return {chunk.pk: chunk for chunk in readable_chunks(user, ids).select_related("document__corpus__owner")}
+
+
+def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[int, Chunk], *, is_last: bool) -> PresentedAnswer:
+    citations = {citation.number: _citation(citation, documents) for citation in answer.citations.all()}
+    feedback = getattr(answer, "feedback", None)
+    is_rewritten = answer.standalone_question and answer.standalone_question != answer.question
+    return PresentedAnswer(
+        id=answer.pk,
+        conversation_id=answer.conversation_id,
+        question=answer.question,
+        standalone_question=answer.standalone_question if is_rewritten else "",
+        state=answer.state,
+        sentences=tuple(_sentence(item, citations) for item in answer.sentences),
+        citations=tuple(citations.values()),
+        closest=tuple(
+            _closest(answer, closest[item["passage"]])
+            for item in (answer.passages[:CLOSEST_SHOWN] if answer.state == AnswerState.ABSTAINED else [])
+            if item["passage"] in closest
+        ),
+        error_message=answer.error_message,
+        steps=_steps(answer),
+        verdict=feedback.verdict if feedback else "",
+        has_documents=answer.corpora_searched > 0 or answer.state != AnswerState.ABSTAINED,
+        follow_ups=_follow_ups(answer, citations.values()) if is_last else (),
+    )
+
+
+def _steps(answer: Answer) -> Steps:
+    total = answer.timings_ms.get("total")
+    return Steps(
+        corpora=answer.corpora_searched,
+        passages=len(answer.passages),
+        route=answer.route,
+        model=answer.model,
+        seconds=total / 1000 if total is not None else None,
+        timings_ms=answer.timings_ms,
+    )
+
+
+def _sentence(item: dict[str, object], citations: dict[int, PresentedCitation]) -> PresentedSentence:
+    numbers = [int(number) for number in item["citations"]]  # type: ignore[attr-defined]
+    own = tuple(citations[number] for number in numbers if number in citations)
+    if any(citation.is_available for citation in own):
+        return PresentedSentence(str(item["text"]), own)
+    return PresentedSentence(HIDDEN, (), is_hidden=True)
+
+
+def _citation(citation: Citation, documents: dict[int, Document]) -> PresentedCitation:
+    document = documents.get(citation.document_id or 0)
+    if document is None:
+        return PresentedCitation(
+            citation.number, citation.answer_id, None, "No longer available", "", "", "", None,
+            is_available=False, start=0, end=0,
+        )  # fmt: skip
+    return PresentedCitation(
+        number=citation.number,
+        answer_id=citation.answer_id,
+        document_id=document.pk,
+        title=citation.title,
+        place=place(citation.page, citation.heading_path, document.format),
+        quote=citation.quote,
+        owner=_full_name(document),
+        updated=document.updated_at.date(),
+        is_available=True,
+        start=citation.start,
+        end=citation.end,
+    )
+
+
+def _closest(answer: Answer, chunk: Chunk) -> PresentedCitation:
+    start, end = chunk.sentences[0] if chunk.sentences else (chunk.start, chunk.end)
+    document = chunk.document
+    return PresentedCitation(
+        number=0,
+        answer_id=answer.pk,
+        document_id=document.pk,
+        title=document.title or document.source_name,
+        place=place(chunk.page, chunk.heading_path, document.format),
+        quote=chunk.text[start - chunk.start : end - chunk.start],
+        owner=_full_name(document),
+        updated=document.updated_at.date(),
+        is_available=True,
+        start=start,
+        end=end,
+    )
+
+
+def _full_name(document: Document) -> str:
+    owner = document.corpus.owner
+    return owner.get_full_name() or owner.get_username()
+
+
+def place(page: int | None, heading_path: Sequence[str], document_format: str = "") -> str:
+    """Where in the document, in the words of its kind: a page, a slide, a sheet or a heading."""
+    if page is not None:
+        return f"{'Slide' if document_format == 'pptx' else 'Page'} {page}"
+    return heading_path[-1] if heading_path else ""
+
+
+def _follow_ups(answer: Answer, citations: Iterable[PresentedCitation]) -> tuple[str, ...]:
+    """Questions one could ask next: about the other sections of the document that answered."""
+    first = next((citation for citation in citations if citation.is_available), None)
+    if first is None or first.document_id is None:
+        return ()
+    paths = Chunk.objects.filter(document=first.document_id).order_by("position").values_list("heading_path", flat=True)
+    headings = list(dict.fromkeys(path[-1] for path in paths if path and path[-1] != first.place))
+    suitable = [heading for heading in headings if 3 < len(heading) <= 50 and heading.lower() not in first.title.lower()]
+    return tuple(f"What does {first.title} say about {heading}?" for heading in suitable[:FOLLOW_UPS_SHOWN])
+
+
+def export_markdown(conversation: Conversation, user: User) -> str:
+    """The conversation as Markdown, with its evidence as numbered notes. What `user` may not read is left out."""
+    lines = [f"# {conversation.title}", ""]
+    for item in present_conversation(conversation, user):
+        lines += [f"## {item.question}", "", _export_body(item), ""]
+        lines += [
+            f"{citation.number}. {citation.title}{f', {citation.place}' if citation.place else ''}: “{citation.quote}”"
+            for citation in item.citations
+            if citation.is_available
+        ]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _export_body(item: PresentedAnswer) -> str:
+    if item.state == AnswerState.ANSWERED:
+        return " ".join(
+            sentence.text + "".join(f" [{citation.number}]" for citation in sentence.citations) for sentence in item.sentences
+        )
+    if item.state == AnswerState.ABSTAINED:
+        return "The documents you may read do not answer this."
+    return item.error_message or AnswerState(item.state).label

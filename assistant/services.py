@@ -1,0 +1,132 @@
+"""What people do in conversations. Each function is one whole change."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from assistant import streams
+from assistant.errors import QuestionError
+from assistant.models import Answer, AnswerState, Conversation, Feedback
+from ingestion.models import Corpus
+
+MAX_WAITING = 1000
+MAX_OPEN_PER_PERSON = 5
+TITLE_CHARACTERS = 80
+
+
+def check_question(text: str) -> str:
+    """The question as it is kept, or QuestionError with what to do."""
+    if any((ord(char) < 32 and char not in "\t\r\n") or 0xD800 <= ord(char) <= 0xDFFF for char in text):
+        raise QuestionError("not_text", "The question holds characters that are not text. Type it, or paste it as plain text.")
+    question = " ".join(text.split())
+    if not any(char.isalnum() for char in question):
+        raise QuestionError("empty", "Type a question first.")
+    limit = settings.MAX_QUESTION_CHARACTERS
+    if len(question) > limit:
+        raise QuestionError("too_long", f"The question has {len(question):,} characters; {limit:,} are allowed. Shorten it.")
+    return question
+
+
+def create_answer(
+    *,
+    user: User,
+    question: str,
+    conversation: Conversation | None = None,
+    corpora: Sequence[Corpus] = (),
+    understood_as: str = "",
+) -> Answer:
+    """Store the question, in a new conversation when none is given. The answer is made by a stream or at once."""
+    text = check_question(question)
+    with transaction.atomic():
+        if conversation is None:
+            conversation = Conversation.objects.create(user=user, title=_title(text))
+            conversation.corpora.set(corpora)
+        else:
+            Conversation.objects.filter(pk=conversation.pk).update(updated_at=timezone.now())
+        return Answer.objects.create(
+            conversation=conversation,
+            question=text,
+            standalone_question=understood_as,
+            lease_until=timezone.now() + streams.LEASE,
+        )
+
+
+def start_answer(
+    *,
+    user: User,
+    question: str,
+    conversation: Conversation | None = None,
+    corpora: Sequence[Corpus] = (),
+    understood_as: str = "",
+) -> Answer:
+    """Store the question and begin to answer it in the background."""
+    streams.expire_lost_answers()
+    unfinished = Answer.objects.filter(conversation__user=user, state__in=[AnswerState.PENDING, AnswerState.ANSWERING])
+    if unfinished.count() >= MAX_OPEN_PER_PERSON:
+        raise QuestionError("too_many", "Several of your questions are still being answered. Wait for one of them.")
+    if streams.waiting_answers() >= MAX_WAITING:
+        raise QuestionError("busy", "Too many questions are waiting at the moment. Ask again in a minute.")
+    row = create_answer(user=user, question=question, conversation=conversation, corpora=corpora, understood_as=understood_as)
+    transaction.on_commit(lambda: streams.run_in_background(row))
+    return row
+
+
+def stop_answer(*, answer: Answer) -> bool:
+    """Stop an answer that is being made; one that is finished stays as it is."""
+    return bool(
+        Answer.objects.filter(pk=answer.pk, state__in=[AnswerState.PENDING, AnswerState.ANSWERING]).update(
+            state=AnswerState.STOPPED, finished_at=timezone.now(), lease_until=None
+        )
+    )
+
+
+def retry_answer(*, answer: Answer) -> Answer:
+    """Ask the same question again at the end of its conversation, understood as it was the first time."""
+    conversation = answer.conversation
+    return start_answer(
+        user=conversation.user, question=answer.question, conversation=conversation, understood_as=answer.standalone_question
+    )
+
+
+def _title(question: str) -> str:
+    if len(question) <= TITLE_CHARACTERS:
+        return question
+    return question[:TITLE_CHARACTERS].rsplit(" ", 1)[0].rstrip(" ,;:") + "…"
+
+
+def rename_conversation(*, conversation: Conversation, title: str) -> None:
+    title = " ".join(title.split())[:200]
+    if title:
+        Conversation.objects.filter(pk=conversation.pk).update(title=title)
+
+
+def delete_conversation(*, conversation: Conversation) -> None:
+    conversation.delete()
+
+
+def share_conversation(*, conversation: Conversation) -> str:
+    """The token of the conversation's link, made on the first call. Whoever opens it reads what they may read."""
+    if not conversation.share_token:
+        conversation.share_token = secrets.token_urlsafe(32)
+        conversation.save(update_fields=["share_token"])
+    return conversation.share_token
+
+
+def unshare_conversation(*, conversation: Conversation) -> None:
+    conversation.share_token = None
+    conversation.save(update_fields=["share_token"])
+
+
+def record_feedback(*, answer: Answer, user: User, verdict: str, reason: str = "", comment: str = "") -> Feedback:
+    """Keep one opinion per answer; the newest counts. Unknown verdicts and reasons are refused."""
+    if verdict not in Feedback.Verdict.values or reason not in Feedback.Reason.values:
+        raise QuestionError("unknown_feedback", "Choose one of the listed answers.")
+    return Feedback.objects.update_or_create(
+        answer=answer, defaults={"user": user, "verdict": verdict, "reason": reason, "comment": comment.strip()[:2000]}
+    )[0]

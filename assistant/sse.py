@@ -1,0 +1,110 @@
+"""Answer events as server-sent events: each frame carries a piece of the page that htmx puts in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.db import connection
+from django.template.loader import render_to_string
+
+from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
+from assistant.models import Answer, AnswerState
+from assistant.presentation import PresentedAnswer, present_answer
+from assistant.streams import follow
+
+HEARTBEAT_S = 15.0
+HEARTBEAT = b": still here\n\n"
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def frame(event: str, html: str) -> bytes:
+    """One event. Every line of the data has its own field, because a line end would close it."""
+    lines = "".join(f"data: {line}\n" for line in _LINE_END.split(html.strip()))
+    return f"event: {event}\n{lines}\n".encode()
+
+
+async def answer_frames(answer_id: int, user: User, csrf_token: str) -> AsyncIterator[bytes]:
+    """The frames step, sentence and done of one answer. `done` always comes last and holds the whole answer.
+
+    The caller has passed the answer's gate. A finished answer is shown as its viewer may see it now; it is not replayed.
+    """
+    presented = await _present(answer_id, user)
+    step = _Step(presented.question if presented else "")
+    failure = ""
+    if presented and not presented.is_final:
+        async for event in with_heartbeats(follow(answer_id, user), HEARTBEAT_S):
+            if event is None:
+                yield HEARTBEAT
+            elif isinstance(event, Sentence):
+                yield frame("sentence", _sentence(event, answer_id))
+            elif isinstance(event, Failed):
+                failure = event.message
+            elif not isinstance(event, Finished):
+                yield frame("step", step.after(event))
+        presented = await _present(answer_id, user)
+    if presented and failure:
+        presented = replace(presented, state=AnswerState.FAILED, error_message=failure)
+    yield frame("done", _final(presented, csrf_token))
+
+
+async def with_heartbeats(events: AsyncIterator[AnswerEvent], every_s: float) -> AsyncGenerator[AnswerEvent | None, None]:
+    """The events, and None whenever none has come for `every_s` seconds, so that proxies keep the connection."""
+    coming = asyncio.ensure_future(anext(events))
+    try:
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=every_s)
+            if not done:
+                yield None
+                continue
+            try:
+                event = coming.result()
+            except StopAsyncIteration:
+                return
+            yield event
+            coming = asyncio.ensure_future(anext(events))
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+
+
+class _Step:
+    """The line above the answer, as it is known so far."""
+
+    def __init__(self, question: str) -> None:
+        self.context: dict[str, object] = {"question": question, "passages": None}
+
+    def after(self, event: Understood | Routed | Sources) -> str:
+        if isinstance(event, Understood) and event.question != self.context["question"]:
+            self.context["understood"] = event.question
+        elif isinstance(event, Sources):
+            self.context |= {"corpora": event.corpora, "passages": event.passages}
+        return render_to_string("assistant/_step.html", self.context)
+
+
+def _sentence(event: Sentence, answer_id: int) -> str:
+    context = {"text": event.text, "citations": event.citations, "answer_id": answer_id}
+    return render_to_string("assistant/_sentence.html", context)
+
+
+def _final(presented: PresentedAnswer | None, csrf_token: str) -> str:
+    if presented is None or not presented.is_final:
+        return render_to_string("assistant/_gone.html")
+    return render_to_string("assistant/_answer.html", {"item": presented, "csrf_token": csrf_token})
+
+
+async def _present(answer_id: int, user: User) -> PresentedAnswer | None:
+    """The answer as `user` may see it now, None when it is no longer theirs. The connection is given back at once."""
+
+    def read() -> PresentedAnswer | None:
+        try:
+            row = Answer.objects.filter(pk=answer_id, conversation__user=user.pk, conversation__user__is_active=True).first()
+            return present_answer(row, user) if row else None
+        finally:
+            connection.close()
+
+    return await sync_to_async(read)()

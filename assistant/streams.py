@@ -1,0 +1,181 @@
+"""Answers in the making: a worker thread makes the events, any number of readers follow them, and none is needed.
+
+The answer is made in this process, not through the broker, so that asking works while the broker is down. A reader in
+another process, or one that comes late, reads the record in the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import cache
+from typing import TypeVar
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from assistant.events import AnswerEvent, Failed, Finished, Sentence
+from assistant.models import Answer, AnswerState
+from ingestion.connections import release_connection
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=5)
+POLL_S = 0.5
+RECHECK_S = 3.0
+LOST = "The server was restarted while it was answering. Ask again."
+
+T = TypeVar("T")
+
+
+class Channel:
+    """The events of one answer: appended by one thread, followed from event loops."""
+
+    def __init__(self) -> None:
+        self.events: list[AnswerEvent] = []
+        self._lock = threading.Lock()
+        self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+
+    def publish(self, event: AnswerEvent) -> None:
+        with self._lock:
+            self.events.append(event)
+            waiting, self._waiting = self._waiting, set()
+        for loop, bell in waiting:
+            loop.call_soon_threadsafe(bell.set)
+
+    def bell_after(self, seen: int) -> asyncio.Event:
+        """An event that is set once there are more than `seen` events."""
+        bell = asyncio.Event()
+        with self._lock:
+            if len(self.events) > seen:
+                bell.set()
+            else:
+                self._waiting.add((asyncio.get_running_loop(), bell))
+        return bell
+
+
+_channels: dict[int, Channel] = {}
+
+
+@cache
+def _executor() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(settings.ANSWER_THREADS, thread_name_prefix="answer")
+
+
+def run_in_background(row: Answer) -> None:
+    """Make the answer in a thread of its own. It is recorded whether or not anybody follows."""
+    channel = _channels[row.pk] = Channel()
+    _executor().submit(_run, row.pk, channel)
+
+
+def waiting_answers() -> int:
+    return len(_channels)
+
+
+def run_now(row: Answer) -> list[AnswerEvent]:
+    """Make the answer in this thread: for the command line and for measuring."""
+    from assistant.answering import answer
+
+    Answer.objects.filter(pk=row.pk, state=AnswerState.PENDING).update(state=AnswerState.ANSWERING)
+    return list(answer(row))
+
+
+def _run(answer_id: int, channel: Channel) -> None:
+    from assistant.answering import answer
+
+    try:
+        row = Answer.objects.select_related("conversation__user").filter(pk=answer_id).first()
+        started = Answer.objects.filter(pk=answer_id, state=AnswerState.PENDING).update(
+            state=AnswerState.ANSWERING, lease_until=timezone.now() + LEASE
+        )
+        if row is None or not started:
+            channel.publish(Finished(AnswerState.STOPPED))
+            return
+        for event in answer(row):
+            channel.publish(event)
+    except Exception:  # the last line of a thread: nobody else would hear of it
+        logger.exception("Answer %s was lost", answer_id)
+        channel.publish(Failed(LOST))
+    finally:
+        release_connection()
+        _channels.pop(answer_id, None)
+
+
+async def _with_database(work: Callable[[], T]) -> T:
+    """Run in the request's thread and give the connection back at once: a waiting stream must not hold one."""
+
+    def run() -> T:
+        try:
+            return work()
+        finally:
+            release_connection()
+
+    return await sync_to_async(run)()
+
+
+async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
+    """All events of an answer, those that have passed first. Ends after Finished or Failed, or when access is lost.
+
+    The caller has passed the answer's gate; it is passed again every few seconds.
+    """
+    channel = _channels.get(answer_id)
+    if channel is None:
+        async for event in _follow_record(answer_id, user):
+            yield event
+        return
+    seen = 0
+    while True:
+        while seen < len(channel.events):
+            event = channel.events[seen]
+            seen += 1
+            yield event
+            if isinstance(event, Finished | Failed):
+                return
+        try:
+            await asyncio.wait_for(channel.bell_after(seen).wait(), RECHECK_S)
+        except TimeoutError:
+            if not await _with_database(lambda: _may_follow(answer_id, user)):
+                return
+
+
+async def _follow_record(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
+    while True:
+        row = await _with_database(lambda: _read(answer_id, user))
+        if row is None:
+            return
+        if row.is_final:
+            for event in recorded_events(row):
+                yield event
+            return
+        await asyncio.sleep(POLL_S)
+
+
+def _may_follow(answer_id: int, user: User) -> bool:
+    return Answer.objects.filter(pk=answer_id, conversation__user=user.pk, conversation__user__is_active=True).exists()
+
+
+def _read(answer_id: int, user: User) -> Answer | None:
+    if not _may_follow(answer_id, user):
+        return None
+    expire_lost_answers()
+    return Answer.objects.filter(pk=answer_id).first()
+
+
+def expire_lost_answers() -> int:
+    """Answers whose process died end as failed, with the sentence that says so."""
+    return Answer.objects.filter(state__in=[AnswerState.PENDING, AnswerState.ANSWERING], lease_until__lt=timezone.now()).update(
+        state=AnswerState.FAILED, error_message=LOST, finished_at=timezone.now(), lease_until=None
+    )
+
+
+def recorded_events(row: Answer) -> list[AnswerEvent]:
+    if row.state == AnswerState.FAILED:
+        return [Failed(row.error_message)]
+    sentences: list[AnswerEvent] = [Sentence(item["text"], tuple(item["citations"])) for item in row.sentences]
+    return [*sentences, Finished(row.state)]

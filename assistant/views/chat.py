@@ -1,0 +1,93 @@
+"""Asking: the first page, a conversation's page, and the question itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django_htmx.http import reswap, retarget
+
+from assistant.errors import QuestionError
+from assistant.models import Conversation
+from assistant.permissions import get_conversation_for
+from assistant.presentation import present_answer, present_conversation
+from assistant.services import start_answer
+from assistant.suggestions import suggested_questions
+from assistant.views.requests import PersonRequest, number_in, turn_url
+from ingestion.models import Corpus
+from ingestion.permissions import readable_corpora, readable_documents
+
+CORPUS_GONE = "A chosen corpus is no longer there for you. Reload the page and choose again."
+
+
+def home(request: PersonRequest) -> HttpResponse:
+    """A new question; `?corpus=<slug>` chooses a corpus beforehand."""
+    chosen = readable_corpora(request.user).filter(slug=request.GET.get("corpus", "")).values_list("pk", flat=True)
+    return render(request, "assistant/home.html", _home_context(request, chosen=list(chosen)))
+
+
+def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
+    own = get_conversation_for(request.user, conversation_id)
+    return render(request, "assistant/conversation.html", conversation_context(request, own))
+
+
+def ask(request: PersonRequest) -> HttpResponse:
+    """A question: a further one answers with its turn, a first one with its conversation's page."""
+    number = request.POST.get("conversation", "")
+    own = get_conversation_for(request.user, number_in(number)) if number else None
+    question = request.POST.get("question", "")
+    try:
+        corpora = _chosen_corpora(request) if own is None else ()
+        answer = start_answer(user=request.user, question=question, conversation=own, corpora=corpora)
+    except QuestionError as error:
+        return _refused(request, own, question, error)
+    if request.htmx and own is not None:
+        return render(request, "assistant/_turn.html", {"item": present_answer(answer, request.user)})
+    return redirect(turn_url(answer))
+
+
+def conversation_context(request: PersonRequest, own: Conversation) -> dict[str, object]:
+    return {
+        "conversation": own,
+        "conversation_corpora": list(own.corpora.all()),
+        "answers": present_conversation(own, request.user),
+        "share_url": share_url(request, own),
+        "question_limit": settings.MAX_QUESTION_CHARACTERS,
+    }
+
+
+def share_url(request: PersonRequest, own: Conversation) -> str:
+    return request.build_absolute_uri(reverse("assistant:shared_conversation", args=[own.share_token])) if own.share_token else ""
+
+
+def _home_context(request: PersonRequest, *, chosen: Sequence[int]) -> dict[str, object]:
+    has_documents = readable_documents(request.user).filter(revision__gt=0).exists()
+    return {
+        "has_documents": has_documents,
+        "corpora": readable_corpora(request.user) if has_documents else (),
+        "chosen": chosen,
+        "suggestions": suggested_questions(request.user) if has_documents else (),
+        "question_limit": settings.MAX_QUESTION_CHARACTERS,
+    }
+
+
+def _chosen_corpora(request: PersonRequest) -> list[Corpus]:
+    """The corpora of the form. One that may not be read (any more) refuses the question: dropping it would widen the search."""
+    numbers = {number_in(text) for text in request.POST.getlist("corpora")}
+    corpora = list(readable_corpora(request.user).filter(pk__in=numbers))
+    if len(corpora) != len(numbers):
+        raise QuestionError("corpus_gone", CORPUS_GONE)
+    return corpora
+
+
+def _refused(request: PersonRequest, own: Conversation | None, question: str, error: QuestionError) -> HttpResponse:
+    """The sentence at the composer, with the question still in it."""
+    if request.htmx:
+        response = HttpResponse(error.public_message, content_type="text/plain; charset=utf-8", status=422)
+        return reswap(retarget(response, "#composer-message"), "textContent")
+    template = "assistant/conversation.html" if own else "assistant/home.html"
+    context = conversation_context(request, own) if own else _home_context(request, chosen=[])
+    return render(request, template, {**context, "question": question, "error": error.public_message}, status=422)

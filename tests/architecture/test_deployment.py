@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.environment import ROOT
+
+
+def test_it_passes_the_deployment_checks_without_a_warning() -> None:
+    environment = {**os.environ, "INTRAMURAL_HTTPS": "1", "ALLOWED_HOSTS": "intramural.example.org"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_it_refuses_an_odd_setting_by_its_name() -> None:
+    environment = {**os.environ, "INTRAMURAL_HTTPS": "yes"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "INTRAMURAL_HTTPS must be 1 or 0, not 'yes'." in done.stderr
+
+
+@pytest.mark.parametrize("profile", [None, "gpu"])
+def test_it_has_a_compose_file_that_the_compose_schema_accepts(profile: str | None, tmp_path: Path) -> None:
+    secrets = {name: tmp_path / name for name in ("secret_key", "database_password")}
+    for path in secrets.values():
+        path.write_text("x" * 60)
+    options = ["--profile", profile] if profile else []
+    done = subprocess.run(
+        ["docker-compose", *options, "-f", "docker-compose.yml", "config", "--quiet"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_it_documents_every_setting() -> None:
+    names = set(re.findall(r'env_(?:str|bool|int|list|secret)\(\s*"([A-Z_]+)"', (ROOT / "config/settings.py").read_text()))
+    documented = (ROOT / "docs/configuration.md").read_text()
+    assert sorted(name for name in names | {"DATABASE_URL"} if f"`{name}`" not in documented) == []
+
+
+def test_it_names_no_more_than_thirty_direct_dependencies() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert len(pins) <= 31
+    assert all("==" in pin for pin in pins), "every dependency is pinned"

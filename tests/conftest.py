@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.people import People, make_people
+
+
+@pytest.fixture(autouse=True)
+def _plain_static_files(settings: Any) -> None:
+    """Tests that render pages in this process need no collected files."""
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+
+
+@pytest.fixture(autouse=True)
+def _own_stores(settings: Any, tmp_path: Any) -> None:
+    """Each test has its own uploads and indexes."""
+    settings.UPLOADS_DIR = tmp_path / "uploads"
+    settings.INDEXES_DIR = tmp_path / "indexes"
+    settings.UPLOADS_DIR.mkdir()
+    settings.INDEXES_DIR.mkdir()
+
+
+@pytest.fixture
+def people(db: None) -> People:
+    return make_people()

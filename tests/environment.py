@@ -1,0 +1,29 @@
+"""Loaded by pytest before Django: the tests write to a folder of their own, and use the models that were prepared."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PREPARED_MODELS = Path(os.environ.get("INTRAMURAL_DATA", ROOT / "var")) / "models"
+
+
+def make_data_folder() -> Path:
+    """An empty data folder that has the prepared models."""
+    folder = Path(tempfile.mkdtemp(prefix="intramural-test-"))
+    (folder / "models").symlink_to(PREPARED_MODELS)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+if not any(PREPARED_MODELS.glob("*/manifest.json")):
+    sys.exit("The models are not prepared. Run: make prepare")
+
+for _name in ("DATABASE_URL", "CELERY_BROKER_URL", "INTRAMURAL_HTTPS", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS"):
+    os.environ.pop(_name, None)
+os.environ["INTRAMURAL_DATA"] = str(make_data_folder())
