@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
-from django.db import connection
 from django.template.loader import render_to_string
 
 from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
 from assistant.models import Answer, AnswerState
 from assistant.presentation import PresentedAnswer, present_answer
 from assistant.streams import follow
+from ingestion.connections import release_connection
 
 HEARTBEAT_S = 15.0
 HEARTBEAT = b": still here\n\n"
@@ -105,6 +105,6 @@ async def _present(answer_id: int, user: User) -> PresentedAnswer | None:
             row = Answer.objects.filter(pk=answer_id, conversation__user=user.pk, conversation__user__is_active=True).first()
             return present_answer(row, user) if row else None
         finally:
-            connection.close()
+            release_connection()
 
     return await sync_to_async(read)()

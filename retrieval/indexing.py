@@ -43,18 +43,20 @@ def write_passages(
     ValueError for ids given twice or vectors of another shape."""
     embedder = get_embedder()
     ids = np.array([passage.id for passage in add], np.int64)
-    check_rows(ids, vectors, embedder.dimension if len(add) else int(np.shape(vectors)[-1]))
+    if len(ids):
+        check_rows(ids, vectors, embedder.dimension)
     with writing(partition, wait_s=wait_s) as folder:
         current = _current(folder)
         if current is not None:
             current.check_embedder(embedder.name)
-        gone = set(remove).difference(ids.tolist())
+        gone = set(remove)
         if not len(ids) and (not gone or current is None):
             return
         write_lexical(folder / LEXICAL, add=add, remove=gone)
         index = current.index if current else index_class().create(embedder.dimension)
         index.remove(np.array(sorted(gone), np.int64))
-        index.add(ids, vectors)
+        if len(ids):
+            index.add(ids, vectors)
         save_dense(folder, index, embedder=embedder.name, generation=current.manifest.generation + 1 if current else 1)
 
 

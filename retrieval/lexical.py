@@ -126,7 +126,7 @@ def write_lexical(folder: Path, *, add: Sequence[Passage], remove: Iterable[int]
             document.add_text("body", without_surrogates(passage.searchable_text))
             writer.add_document(document)
         writer.commit()
-        writer.wait_merging_threads()
+        writer.wait_merging_threads()  # else few commits live long enough to be merged
     except ValueError as error:
         raise index_corrupt() from error
 

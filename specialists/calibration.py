@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,34 +43,26 @@ def fit_logistic(
     return mean, scale, weights[:-1], float(weights[-1])
 
 
-def choose_threshold(judged: Sequence[Judged]) -> float:
-    """The confidence at which most decisions are right: a right sentence where there is an answer, silence where there is none.
-
-    A wrong sentence is never a right decision, so it pushes the threshold up.
-    """
-    values = sorted({item.confidence for item in judged})
-    best = max(values, key=lambda value: (right_decisions(judged, value), -value))
-    return float(best)
-
-
-def right_decisions(judged: Sequence[Judged], threshold: float) -> int:
-    return sum(
-        (item.is_answerable and item.is_right) if item.confidence >= threshold else (not item.is_answerable) for item in judged
-    )
+def choose_threshold(judged: Sequence[Judged], *, refuse: float) -> float:
+    """The confidence that this share of the unanswerable questions stays below, such as 0.9."""
+    values = [item.confidence for item in judged if not item.is_answerable]
+    return float(np.quantile(values, refuse))
 
 
 def risk_coverage(judged: Sequence[Judged], threshold: float) -> dict[str, float]:
-    """What the threshold means: the share answered, the share of wrong answers among them, and the right decisions."""
+    """What the threshold means, for answerable and unanswerable questions; right: the best sentence holds the answer."""
     answered = [item for item in judged if item.confidence >= threshold]
-    wrong = sum(not item.is_right for item in answered)
     answerable = [item for item in judged if item.is_answerable]
+    unanswerable = [item for item in judged if not item.is_answerable]
     return {
-        "questions": len(judged),
-        "answered": round(len(answered) / len(judged), 4),
-        "wrong_among_answered": round(wrong / len(answered), 4) if answered else 0.0,
-        "answerable_answered": round(sum(i.confidence >= threshold for i in answerable) / max(1, len(answerable)), 4),
-        "unanswerable_refused": round(
-            sum(i.confidence < threshold for i in judged if not i.is_answerable) / max(1, len(judged) - len(answerable)), 4
-        ),
-        "right_decisions": round(right_decisions(judged, threshold) / len(judged), 4),
+        "answerable": len(answerable),
+        "unanswerable": len(unanswerable),
+        "answerable_answered": _share(item.confidence >= threshold for item in answerable),
+        "unanswerable_refused": _share(item.confidence < threshold for item in unanswerable),
+        "best_sentence_right": _share(item.is_right for item in answered if item.is_answerable),
     }
+
+
+def _share(values: Iterable[bool]) -> float:
+    found = list(values)
+    return round(sum(found) / len(found), 4) if found else 0.0

@@ -157,7 +157,7 @@ def features(question: str, candidates: Sequence[Candidate]) -> NDArray[np.float
     coverage, coverage_in_context = _coverages(question, candidates)
     similarity = [candidate.evidence.similarity for candidate in candidates]
     kind = [_answer_type(question, candidate.text) for candidate in candidates]
-    rank = [1 / (1 + candidate.rank) for candidate in candidates]
+    rank = [-math.log(1 + candidate.rank) for candidate in candidates]
     length = [math.log(len(candidate.text.split())) for candidate in candidates]
     return np.column_stack([cosine, similarity, coverage, coverage_in_context, rank, kind, length]).astype(np.float64)
 

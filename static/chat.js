@@ -174,6 +174,7 @@
     else if (panel?.querySelector(".doc")) closePanel(panel.querySelector("[data-close-panel]")?.getAttribute("href"));
   });
 
-  if (location.hash.startsWith("#turn-") || !location.hash) showLastTurn("instant");
   if (panel?.querySelector(".doc")) opener = document.querySelector("a.cite.on");
+  if (opener) opener.closest(".turn").scrollIntoView({ block: "start" });
+  else if (!location.hash) showLastTurn("instant");
 })();

@@ -16,9 +16,11 @@
 
   const counted = (count, word) => `${count.toLocaleString("en-GB")} ${word}`;
 
+  const fresh = (refused) => ({ total: 0, done: 0, left: 0, outcomes: { added: 0, changed: 0, unchanged: 0, refused: 0 }, refused });
+
   function start(files) {
     if (!files.length) return;
-    progress ??= { total: 0, done: 0, left: 0, outcomes: { added: 0, changed: 0, unchanged: 0, refused: 0 }, refused: [] };
+    if (!lanes) progress = fresh(progress?.refused ?? []); // what was refused before stays until the report is closed
     const limit = Number(form.dataset.maxBytes);
     for (const item of files) {
       if (item.path.split("/").some((part) => JUNK.test(part))) { progress.left += 1; continue; }
@@ -84,7 +86,7 @@
   function show() {
     const isOver = progress.done === progress.total && !lanes;
     const { added, changed, unchanged, refused } = progress.outcomes;
-    const parts = [[added, "added"], [changed, "changed"], [unchanged, "unchanged, skipped"], [refused, "refused"], [progress.left, "system files left out"]];
+    const parts = [[added, "added"], [changed, "changed"], [unchanged, "unchanged, skipped"], [refused, "refused"], [progress.left, progress.left === 1 ? "system file left out" : "system files left out"]];
     const words = parts.filter(([count]) => count).map(([count, word]) => counted(count, word)).join(", ") || "nothing to upload";
     const head = element("header");
     head.append(element("span", isOver ? `Upload finished: ${words}.` : `Uploading ${progress.done} of ${counted(progress.total, progress.total === 1 ? "file" : "files")}`));
@@ -166,6 +168,11 @@
     if (event.target === dialog && !dialog.open) dialog.showModal();
   });
   document.addEventListener("dialog-done", () => dialog?.close());
+
+  document.addEventListener("toggle", (event) => { // a menu near the lower edge opens upwards
+    const items = event.target.matches?.("#documents .menu[open]") && event.target.querySelector(".drop-down");
+    if (items) items.classList.toggle("above", items.getBoundingClientRect().bottom > innerHeight);
+  }, true);
 
   const hasOpenMenu = (target) => Boolean(target.querySelector?.("details.menu[open]"));
   document.addEventListener("htmx:oobBeforeSwap", (event) => {

@@ -14,6 +14,12 @@ def _plain_static_files(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    """A real password hash takes half a second, which is its purpose; the tests make thousands."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def _own_stores(settings: Any, tmp_path: Any) -> None:
     """Each test has its own uploads and indexes."""
     settings.UPLOADS_DIR = tmp_path / "uploads"

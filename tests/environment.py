@@ -17,6 +17,7 @@ def make_data_folder() -> Path:
     """An empty data folder that has the prepared models."""
     folder = Path(tempfile.mkdtemp(prefix="intramural-test-"))
     (folder / "models").symlink_to(PREPARED_MODELS)
+    (folder / "static").mkdir()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from django import template
 
+from assistant.presentation import PresentedAnswer
+
 register = template.Library()
 
 _ROUTES = {"extractive": "quoted by the extractive reader"}
@@ -27,6 +29,14 @@ def route_words(route: str) -> str:
 def seconds(value: float) -> str:
     """0.243 becomes “0.24 s”, 12.31 becomes “12 s”."""
     return f"{value:.2f} s" if value < 1 else f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+
+
+@register.filter
+def supported_words(answer: PresentedAnswer) -> str:
+    """“2 of 3 sentences supported, 1 hidden from you”: a hidden sentence has its evidence, but not for this viewer."""
+    hidden = sum(sentence.is_hidden for sentence in answer.sentences)
+    words = f"{answer.supported} of {answer.total} sentence{'' if answer.total == 1 else 's'} supported"
+    return f"{words}, {hidden} hidden from you" if hidden else words
 
 
 @register.filter

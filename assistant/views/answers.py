@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
-from django.db import connection
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django_htmx.http import reswap, retarget
 
 from assistant.errors import QuestionError
 from assistant.models import Answer, Citation, Feedback
@@ -18,7 +16,8 @@ from assistant.presentation import place, present_answer
 from assistant.services import record_feedback, retry_answer, stop_answer
 from assistant.sse import answer_frames
 from assistant.views.chat import conversation_context
-from assistant.views.requests import PersonRequest, turn_url
+from assistant.views.requests import PersonRequest, refusal_at_composer, turn_url
+from ingestion.connections import release_connection
 from ingestion.permissions import get_document_for, readable_documents
 from ingestion.reading import EvidenceLink, document_panel_context
 
@@ -115,8 +114,7 @@ def _fragment(request: PersonRequest, own: Answer) -> HttpResponse:
 
 def _refused(request: PersonRequest, own: Answer, error: QuestionError) -> HttpResponse:
     if request.htmx:
-        response = HttpResponse(error.public_message, content_type="text/plain; charset=utf-8", status=422)
-        return reswap(retarget(response, "#composer-message"), "textContent")
+        return refusal_at_composer(error)
     context = {**conversation_context(request, own.conversation), "error": error.public_message}
     return render(request, "assistant/conversation.html", context, status=422)
 
@@ -126,4 +124,4 @@ def _pass_gate(user: User, answer_id: int) -> None:
     try:
         get_answer_for(user, answer_id)
     finally:
-        connection.close()
+        release_connection()

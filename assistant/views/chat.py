@@ -8,7 +8,6 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django_htmx.http import reswap, retarget
 
 from assistant.errors import QuestionError
 from assistant.models import Conversation
@@ -16,7 +15,7 @@ from assistant.permissions import get_conversation_for
 from assistant.presentation import present_answer, present_conversation
 from assistant.services import start_answer
 from assistant.suggestions import suggested_questions
-from assistant.views.requests import PersonRequest, number_in, turn_url
+from assistant.views.requests import PersonRequest, number_in, refusal_at_composer, turn_url
 from ingestion.models import Corpus
 from ingestion.permissions import readable_corpora, readable_documents
 
@@ -86,8 +85,7 @@ def _chosen_corpora(request: PersonRequest) -> list[Corpus]:
 def _refused(request: PersonRequest, own: Conversation | None, question: str, error: QuestionError) -> HttpResponse:
     """The sentence at the composer, with the question still in it."""
     if request.htmx:
-        response = HttpResponse(error.public_message, content_type="text/plain; charset=utf-8", status=422)
-        return reswap(retarget(response, "#composer-message"), "textContent")
+        return refusal_at_composer(error)
     template = "assistant/conversation.html" if own else "assistant/home.html"
     context = conversation_context(request, own) if own else _home_context(request, chosen=[])
     return render(request, template, {**context, "question": question, "error": error.public_message}, status=422)

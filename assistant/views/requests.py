@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import escape
+from django_htmx.http import reswap, retarget
 from django_htmx.middleware import HtmxDetails
 
+from assistant.errors import QuestionError
 from assistant.models import Answer
 
 
@@ -22,6 +25,11 @@ def number_in(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise Http404
     return int(text)
+
+
+def refusal_at_composer(error: QuestionError) -> HttpResponse:
+    """For htmx: the sentence goes beside the composer, and what was typed stays there."""
+    return reswap(retarget(HttpResponse(escape(error.public_message), status=422), "#composer-message"), "innerHTML")
 
 
 def turn_url(answer: Answer) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ingestion.parsers.base import ParseError
@@ -27,14 +30,10 @@ _PROGRAMS = {"docx": "Word", "pptx": "PowerPoint", "xlsx": "Excel"}
 def check_office_file(path: Path, name: str) -> None:
     """Refuse what is not a plain `name` (docx, pptx, xlsx) file within the limits. Raises ParseError."""
     program = _PROGRAMS[name]
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            check_entries(entries)
-            found = _main_type(archive)
-            is_strict = _STRICT in _small_part(archive, "_rels/.rels")
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, OSError, EOFError, ValueError, KeyError):
-        raise _damaged(name, program) from None
+    with reading(name), zipfile.ZipFile(path) as archive:
+        check_entries(archive.infolist())
+        found = _main_type(archive)
+        is_strict = _STRICT in _small_part(archive, "_rels/.rels")
     if "macroEnabled" in found:
         raise ParseError("macros", f"The file contains macros. Save it as .{name}, without macros, and upload it again.")
     if is_strict:
@@ -55,8 +54,22 @@ def check_office_file(path: Path, name: str) -> None:
         )
 
 
-def _damaged(name: str, program: str) -> ParseError:
-    return ParseError("damaged", f"The file is damaged. Open it in {program}, save it as .{name} and upload it again.")
+@contextmanager
+def reading(name: str, *others: type[Exception]) -> Iterator[None]:
+    """What the Office libraries raise over a damaged file is a ParseError. They check little, so it is nearly anything."""
+    from lxml.etree import LxmlError
+
+    damage = (
+        zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, LxmlError, LookupError, ValueError, TypeError, AttributeError,
+        SyntaxError, ArithmeticError, AssertionError, NotImplementedError, OSError, EOFError,
+    )  # fmt: skip
+    try:
+        yield
+    except (*damage, *others):
+        program = _PROGRAMS[name]
+        raise ParseError(
+            "damaged", f"The file is damaged. Open it in {program}, save it as .{name} and upload it again."
+        ) from None
 
 
 def check_entries(entries: list[zipfile.ZipInfo]) -> None:
@@ -103,10 +116,7 @@ def _main_type(archive: zipfile.ZipFile) -> str:
     from lxml import etree
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
-    try:
-        root = etree.fromstring(_small_part(archive, "[Content_Types].xml"), parser)
-    except etree.XMLSyntaxError:
-        raise ValueError("content types part is not XML") from None
+    root = etree.fromstring(_small_part(archive, "[Content_Types].xml"), parser)
     types = [element.get("ContentType", "") for element in root.iterchildren("{*}Override", "{*}Default")]
     macro = next((kind for kind in types if "macroEnabled.main" in kind), "")
     return macro or next((kind for kind in types if kind in _MAIN_TYPES or kind.endswith(".main+xml")), "")

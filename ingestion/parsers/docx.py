@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ingestion.parsers.base import ParsedDocument, ParseError
+from ingestion.parsers.base import ParsedDocument
 from ingestion.parsers.builder import DocumentBuilder, looks_like_header
+from ingestion.parsers.containers import reading
 from ingestion.parsers.xlsx import plain_title
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -32,13 +33,18 @@ class DocxParser:
     formats = frozenset({"docx"})
 
     def parse(self, path: Path) -> ParsedDocument:
-        document = _open(path)
+        import docx
+        from docx.exceptions import PythonDocxError
+        from docx.opc.exceptions import OpcError
+
         builder = DocumentBuilder()
-        reader = _Reader(builder, _Styles(document.styles.element))
-        for element in _blocks(document.element.body):
-            reader.read(element)
-        self._add_notes(document, builder)
-        return builder.build(title=reader.title or plain_title(document.core_properties.title))
+        with reading("docx", PythonDocxError, OpcError):
+            document = docx.Document(str(path))
+            reader = _Reader(builder, _Styles(document.styles.element))
+            for element in _blocks(document.element.body):
+                reader.read(element)
+            self._add_notes(document, builder)
+            return builder.build(title=reader.title or plain_title(document.core_properties.title))
 
     def _add_notes(self, document: Any, builder: DocumentBuilder) -> None:
         from lxml import etree
@@ -55,17 +61,6 @@ class DocxParser:
                     builder.heading(name, 1)
                 for text in filter(None, texts):
                     builder.paragraph(text)
-
-
-def _open(path: Path) -> Any:
-    import docx
-    from docx.opc.exceptions import PackageNotFoundError
-    from lxml.etree import XMLSyntaxError
-
-    try:
-        return docx.Document(str(path))
-    except (PackageNotFoundError, XMLSyntaxError, KeyError, ValueError, AttributeError):
-        raise ParseError("damaged", "The file is damaged. Open it in Word, save it as .docx and upload it again.") from None
 
 
 class _Styles:

@@ -17,13 +17,15 @@ from ingestion.parsers.xlsx import plain_title
 
 MAX_PAGES = 5_000
 _HEADING_SCALE = 1.15  # times the body's size
-_HEADING_LEVELS = 4
+_HEADING_LEVELS = 6
 _HEADING_LENGTH = 160  # characters
 _RUNNING_SHARE = 0.6  # of the pages
+_RUNNING_PAGES = 3
+_TELLING_GAPS = 4
 _HYPHENS = "\ufffe\x02\xad"  # what PDFium writes for a hyphen that only breaks a word
 _LINE = re.compile(f"[^\\n{_HYPHENS}]*[\\n{_HYPHENS}]|[^\\n{_HYPHENS}]+")  # a hyphen stands in place of the line's end
-_BULLET = re.compile(r"(?:[•‣◦▪■●○–·\uf0b7\uf0a7\uf076\u2043-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+(?=\S)")
-_SYMBOL_BULLET = re.compile(r"[•‣◦▪■●○–·\uf0b7\uf0a7\uf076\u2043-]\s+")
+_BULLET = re.compile(r"(?:[•‣◦▪■●○–·°\uf0b7\uf0a7\uf076\u2043-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+(?=\S)")
+_SYMBOL_BULLET = re.compile(r"[•‣◦▪■●○–·°\uf0b7\uf0a7\uf076\u2043-]\s+")
 _SENTENCE_END = re.compile(r"[.!?:;…。！？][\"'”’)\]]*$")
 _DIGITS = re.compile(r"\d+")
 
@@ -122,11 +124,12 @@ def _measured(text_page: Any, text: str, offset: int) -> Line:
     x, y, right, _ = (ctypes.c_double() for _ in range(4))
     pdfium.FPDFText_GetCharOrigin(text_page, index + _units(text) - 1, right, y)
     pdfium.FPDFText_GetCharOrigin(text_page, index, x, y)
+    middle = index + _units(text) // 2  # a bullet at the beginning or a reference at the end may be of another size
     matrix = pdfium.FS_MATRIX()
     scale = 1.0
-    if pdfium.FPDFText_GetMatrix(text_page, index, matrix):
+    if pdfium.FPDFText_GetMatrix(text_page, middle, matrix):
         scale = (matrix.c**2 + matrix.d**2) ** 0.5 or 1.0
-    return Line(text, x.value, right.value, y.value, round(pdfium.FPDFText_GetFontSize(text_page, index) * scale, 1))
+    return Line(text, x.value, right.value, y.value, round(pdfium.FPDFText_GetFontSize(text_page, middle) * scale, 1))
 
 
 def _same_baseline_joined(lines: list[Line]) -> list[Line]:
@@ -150,21 +153,40 @@ def _stands_beside(last: Line, line: Line) -> bool:
 
 
 def _without_running_lines(pages: list[list[Line]]) -> list[list[Line]]:
-    """Leave out first and last lines that most pages share but for their figures: headers, footers, page numbers."""
-    filled = [page for page in pages if page]
-    if len(filled) < 4:
-        return pages
-
-    def key(line: Line) -> str:
-        return _DIGITS.sub("#", line.text)
-
-    seen = Counter(text for page in filled for text in {key(line) for line in (*page[:2], *page[-2:])})
-    running = {text for text, count in seen.items() if count >= _RUNNING_SHARE * len(filled)}
+    """Leave out what runs along the tops and bottoms: lines that most pages share, and lines that count the pages."""
+    seen: dict[str, list[tuple[int, str]]] = {}
+    for number, page in enumerate(pages):
+        for line in {page[index].text for index in _edges(page)}:
+            seen.setdefault(_DIGITS.sub("#", line), []).append((number, line))
+    filled = sum(map(bool, pages))
+    running = {
+        text
+        for text, lines in seen.items()
+        if len(lines) >= _RUNNING_PAGES and (_is_shared(lines, filled) or _counts_pages(lines))
+    }
     kept = []
     for page in pages:
-        edge = {*range(2), *range(len(page) - 2, len(page))}
-        kept.append([line for index, line in enumerate(page) if index not in edge or key(line) not in running])
+        edges = _edges(page)
+        kept.append([line for index, line in enumerate(page) if index not in edges or _DIGITS.sub("#", line.text) not in running])
     return kept if any(kept) else pages
+
+
+def _edges(page: Sequence[Line]) -> set[int]:
+    """The indexes of the first two and the last two lines."""
+    return {index for index in (0, 1, len(page) - 2, len(page) - 1) if 0 <= index < len(page)}
+
+
+def _is_shared(lines: Sequence[tuple[int, str]], filled: int) -> bool:
+    return Counter(text for _, text in lines).most_common(1)[0][1] >= _RUNNING_SHARE * filled
+
+
+def _counts_pages(lines: Sequence[tuple[int, str]]) -> bool:
+    """Whether a number in them grows with the page, by one or, on a spread, by two."""
+
+    def starts(page: int, text: str) -> set[tuple[int, int]]:
+        return {(step, int(found) - step * page) for found in _DIGITS.findall(text) if len(found) < 6 for step in (1, 2)}
+
+    return bool(set.intersection(*(starts(page, text) for page, text in lines)))
 
 
 class _Layout:
@@ -196,8 +218,9 @@ class _Layout:
             self._add(*waiting)
 
     def _groups(self, page: Sequence[Line]) -> Iterator[list[Line]]:
-        gaps = sorted(round(a.y - b.y, 1) for a, b in pairwise(page) if 0 < a.y - b.y < 4 * max(a.size, 1))
-        usual = gaps[len(gaps) // 3] if gaps else 0.0  # lines within paragraphs stand closer than paragraphs
+        gaps = sorted(round(a.y - b.y, 1) for a, b in pairwise(page) if 0.8 * b.size < a.y - b.y < 4 * max(a.size, 1))
+        # Lines within paragraphs stand closer than paragraphs do. A page of few lines does not say how close.
+        usual = gaps[len(gaps) // 4] if len(gaps) >= _TELLING_GAPS else min([*gaps[:1], 1.3 * self.body])
         group: list[Line] = []
         for line in page:
             if group and self._begins_paragraph(group, line, usual):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ingestion.parsers.base import ParsedDocument, ParseError
+from ingestion.parsers.base import ParsedDocument
 from ingestion.parsers.builder import DocumentBuilder
+from ingestion.parsers.containers import reading
 from ingestion.parsers.xlsx import plain_title
 
 MAX_DEPTH = 20
@@ -20,15 +20,14 @@ class PptxParser:
     formats = frozenset({"pptx"})
 
     def parse(self, path: Path) -> ParsedDocument:
-        from lxml.etree import XMLSyntaxError
         from pptx import Presentation
         from pptx.exc import PythonPptxError
 
         builder = DocumentBuilder()
-        try:
+        hidden = 0
+        with reading("pptx", PythonPptxError):
             presentation = Presentation(str(path))
             slides = list(presentation.slides)
-            hidden = 0
             for number, slide in enumerate(slides, start=1):
                 if slide.element.get("show") in ("0", "false"):
                     hidden += 1
@@ -36,10 +35,6 @@ class PptxParser:
                 builder.page = number
                 _add_slide(builder, slide)
             title = plain_title(presentation.core_properties.title)
-        except (PythonPptxError, XMLSyntaxError, zipfile.BadZipFile, KeyError, ValueError, AttributeError, TypeError, IndexError):
-            raise ParseError(
-                "damaged", "The file is damaged. Open it in PowerPoint, save it as .pptx and upload it again."
-            ) from None
         if hidden:
             builder.warnings.append(f"{'1 hidden slide was' if hidden == 1 else f'{hidden} hidden slides were'} left out.")
         return builder.build(title=title, pages=len(slides))

@@ -92,7 +92,7 @@ def _ask(request: dict[str, Any]) -> bytes:
     verdict, verdict_end = os.pipe2(os.O_CLOEXEC)
     try:
         try:
-            _template.send(json.dumps(request).encode(), [result_end, verdict_end])
+            asked = _template.send(json.dumps(request).encode(), [result_end, verdict_end])
         finally:
             os.close(result_end)
             os.close(verdict_end)
@@ -107,6 +107,7 @@ def _ask(request: dict[str, Any]) -> bytes:
         os.close(result)  # a child that still writes ends here
         os.close(verdict)
     if not ending:
+        _template.drop(asked)
         raise _TemplateLostError
     return _outcome(output, _Ending(**json.loads(ending)), request)
 
@@ -166,10 +167,12 @@ class _Template:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
-    def send(self, packet: bytes, descriptors: list[int]) -> None:
+    def send(self, packet: bytes, descriptors: list[int]) -> subprocess.Popen[bytes] | None:
+        """Hand a request over; returns the process that has it."""
         with self._lock:
             try:
                 socket.send_fds(self._started(), [packet], descriptors)
+                return self._process
             except OSError:
                 self._drop()
                 raise _TemplateLostError from None
@@ -212,6 +215,12 @@ class _Template:
             self._process.wait()
         self._control = self._process = None
 
+    def drop(self, process: subprocess.Popen[bytes] | None) -> None:
+        """Be rid of a process that was lost, unless another caller has replaced it already."""
+        with self._lock:
+            if self._process is process:
+                self._drop()
+
     def close(self) -> None:
         with self._lock:
             self._drop()
@@ -228,4 +237,4 @@ class _Template:
 
 _template = _Template()
 atexit.register(_template.close)
-os.register_at_fork(after_in_child=_template.forget)
+

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ingestion.parsers.base import ParsedDocument, ParseError
+from ingestion.parsers.base import ParsedDocument
 from ingestion.parsers.builder import DocumentBuilder, names_columns
+from ingestion.parsers.containers import reading
 from ingestion.parsers.csv import MAX_CELLS, too_many_cells
 
 MAX_ROWS = 2_000_000  # with the empty ones, which a sheet of two cells can have by the million
@@ -31,16 +31,14 @@ class XlsxParser:
         builder = DocumentBuilder()
         budget = _Budget()
         hidden = 0
-        try:
-            with path.open("rb") as file:  # by its content: openpyxl looks at the ending of a name, and stored files have none
-                workbook = _open(file)
-                for sheet in workbook.worksheets:
-                    if sheet.sheet_state != "visible":
-                        hidden += 1
-                    else:
-                        _add_sheet(builder, sheet, budget)
-        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, SyntaxError, OSError, IndexError):
-            raise ParseError("damaged", "The file is damaged. Open it in Excel, save it as .xlsx and upload it again.") from None
+        # By its content: openpyxl looks at the ending of a name, and stored files have none.
+        with reading("xlsx"), path.open("rb") as file:
+            workbook = _open(file)
+            for sheet in workbook.worksheets:
+                if sheet.sheet_state != "visible":
+                    hidden += 1
+                else:
+                    _add_sheet(builder, sheet, budget)
         if hidden:
             builder.warnings.append(f"{'1 hidden sheet was' if hidden == 1 else f'{hidden} hidden sheets were'} left out.")
         return builder.build(title=plain_title(workbook.properties.title))

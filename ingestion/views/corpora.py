@@ -64,9 +64,10 @@ def corpus_rows(request: PersonRequest, slug: str) -> HttpResponse:
     context = listing_context(request, get_managed_corpus_for(request.user, slug))
     known = dict(pair.split(":", 1) for pair in request.GET.getlist("v") if ":" in pair)
     rows = {str(row.document.pk): row for row in context["rows"]}
-    fresh = [row for pk, row in rows.items() if known.get(pk) != row.version]
-    response = render(request, "ingestion/_live.html", {**context, "fresh": fresh, "is_polled": True})
-    if known.keys() != rows.keys():
+    fresh = [row for pk, row in rows.items() if pk in known and known[pk] != row.version]
+    is_behind = known.keys() != rows.keys()
+    response = render(request, "ingestion/_live.html", {**context, "fresh": fresh, "is_behind": is_behind, "is_polled": True})
+    if is_behind:
         response.headers["HX-Trigger"] = "documents-changed"
     return response
 

@@ -15,7 +15,7 @@ from tests.data.office import make_docx, make_pptx, make_xlsx
 from tests.data.pdfs import make_pdf, paragraphs
 
 HTML = """<html><head><title>Leave</title></head><body><h1>Leave</h1><p>Everyone has 30 days.</p><h2>Sick</h2>
-<ul><li>Tell your lead.</li></ul><table><tr><th>Who</th><th>Days</th></tr><tr><td>All</td><td>30</td></tr></table></body></html>"""
+<ul><li>Tell your lead.</li></ul><table><tr><th>Who</th><th>Days</th></tr><tr><td>All</td><td>30</td></tr></table></html>"""
 MARKDOWN = "# Leave\n\nEveryone has *30* days.\n\n## Sick\n\n- Tell your lead.\n\n| Who | Days |\n|---|---|\n| All | 30 |\n"
 MAIL = "Subject: Leave\nFrom: Ada <ada@example.org>\nDate: Mon, 2 Feb 2026 10:00:00 +0100\n\nEveryone has 30 days.\n\n> Sick?\n"
 
@@ -125,10 +125,9 @@ def test_its_heading_paths_are_the_headings_above(parsed: ParsedDocument) -> Non
 
 
 def test_it_puts_the_text_under_its_heading(parsed: ParsedDocument, format_name: str) -> None:
-    if format_name == "csv":
-        pytest.skip("a CSV file has no headings")
     block = next(block for block in parsed.blocks if "30" in parsed.text[block.start : block.end])
-    assert block.heading_path[-1] in ("Leave", "Sick")
+    expected = {"csv": ()}.get(format_name, ("Leave",))  # a CSV file has no headings
+    assert block.heading_path == expected
 
 
 def test_its_pages_are_pages_of_the_document(parsed: ParsedDocument, format_name: str) -> None:
@@ -154,11 +153,15 @@ def test_it_ends_every_damaged_file_in_text_or_a_sentence(format_name: str, tmp_
     cut = [data[: len(data) * part // 12] for part in range(1, 12)]
     turned = [_turned(data, seed) for seed in range(12)]
     for damaged in (*cut, *turned):
-        try:
-            assert _read(tmp_path, name, damaged).blocks
-        except ParseError as error:
-            assert error.code
-            assert error.public_message.endswith(".")
+        outcome = _outcome(tmp_path, name, damaged)
+        assert isinstance(outcome, ParsedDocument) or (outcome.code and outcome.public_message.endswith("."))
+
+
+def _outcome(folder: Path, name: str, data: bytes) -> ParsedDocument | ParseError:
+    try:
+        return _read(folder, name, data)
+    except ParseError as error:
+        return error
 
 
 def _turned(data: bytes, seed: int) -> bytes:
@@ -185,18 +188,16 @@ def test_it_refuses_another_formats_file_under_its_name(format_name: str, tmp_pa
 
 
 def test_it_takes_hidden_characters_out(tmp_path: Path) -> None:
-    hostile = "Pay\u200b at\u202e once\U000e0041\u2066.\u00a0Done\x00\x07"
+    hostile = "Pay\u200b at\u202e once\U000e0041\u2066.\u00a0Done"
     files = {
-        "a.txt": hostile.replace("\x00", "").encode(),
+        "a.txt": hostile.encode(),
         "a.md": hostile.encode(),
-        "a.html": f"<p>{hostile}</p>".replace("\x00", "").encode(),
-        "a.csv": f"a,b\n{hostile},c".replace("\x00", "").encode(),
-        "a.eml": f"Subject: x\nContent-Type: text/plain; charset=utf-8\n\n{hostile}".replace("\x00", "").encode(),
-        "a.docx": make_docx(lambda document: document.add_paragraph(hostile.replace("\x00", "").replace("\x07", ""))),
+        "a.html": f"<p>{hostile}</p>".encode(),
+        "a.csv": f"a,b\n{hostile},c".encode(),
+        "a.eml": f"Subject: x\nContent-Type: text/plain; charset=utf-8\n\n{hostile}".encode(),
+        "a.docx": make_docx(lambda document: document.add_paragraph(hostile)),
     }
     for name, data in files.items():
-        if name == "a.md":
-            continue  # its zero byte makes it binary, which is another refusal
         assert "Pay at once. Done" in _read(tmp_path, name, data).text, name
 
 

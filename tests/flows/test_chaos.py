@@ -32,7 +32,8 @@ def _write_documents(folder: Path) -> None:
     folder.mkdir()
     for number in range(DOCUMENTS):
         sections = "\n\n".join(
-            f"## Section {part}\n\n" + f"Rule {number}.{part} allows {number + part} visits to site {number}. " * 12 for part in range(6)
+            f"## Section {part}\n\n" + f"Rule {number}.{part} allows {number + part} visits to site {number}. " * 12
+            for part in range(6)
         )
         (folder / f"rules-{number:03}.md").write_text(f"# Rules {number}\n\n{sections}\n")
     (folder / "broken.docx").write_bytes(b"PK\x03\x04 not a document")

@@ -170,6 +170,7 @@ def test_it_never_mentions_what_it_is_asked_in_vain(words: str) -> None:
     assert mentions == []
 
 
-def test_it_suggests_only_questions_that_everyone_may_ask() -> None:
-    suggested = [question for question in QUESTIONS if question.get("suggested") and question["expect"] == "answer"]
+def test_it_suggests_only_questions_that_are_answered_for_everyone() -> None:
+    suggested = [question for question in QUESTIONS if question.get("suggested")]
+    assert all(question["expect"] == "answer" for question in suggested)  # the loader hangs a suggestion on its document
     assert all(can_read(person, question["document"]) for person in PEOPLE for question in suggested)

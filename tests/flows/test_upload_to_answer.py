@@ -68,10 +68,10 @@ def ask(client: httpx.Client, question: str) -> list[tuple[str, str]]:
     """Ask as the page does, and read the stream to its end: (event, data) pairs."""
     page = client.post("/ask", data={"question": question}, headers={"HX-Request": "true"})
     assert page.status_code == 200, page.text[:500]
-    stream = re.search(r'"(/answers/\d+/stream)"', page.text)
-    assert stream, page.text[:3000]
+    turns = re.findall(r'id="turn-(\d+)"', page.text)
+    assert turns, page.text[:3000]
     events = []
-    with client.stream("GET", stream[1], headers={"Accept": "text/event-stream"}) as response:
+    with client.stream("GET", f"/answers/{turns[-1]}/stream", headers={"Accept": "text/event-stream"}) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         name, data = "", []
         for line in response.iter_lines():
@@ -96,7 +96,6 @@ def test_it_turns_an_upload_into_a_cited_answer(installation: Installation, ada:
     assert events[-1][0] == "done"
     assert "27 days" in events[-1][1]
     assert "/citations/1/" in events[-1][1]
-    assert [name for name, _ in events].index("sentence") < len(events) - 1
 
     assert upload(ada, "handbook", "leave.md", LEAVE.encode())["outcome"] == "unchanged"
     assert upload(ada, "handbook", "leave.md", LEAVE.replace("27 days", "31 days").encode())["outcome"] == "changed"

@@ -7,13 +7,14 @@ import sys
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
-from ingestion import services
+from ingestion import reading_html, services
 from ingestion.models import Document, DocumentState, DocumentText
 from ingestion.parsers.base import Block, ParsedDocument, ParseError
 from ingestion.reading import CHANGED, NO_PICTURE, NOT_READ_YET, build_view, document_panel_context, locate
@@ -159,6 +160,22 @@ def test_it_shows_hostile_words_as_words(words: str, kind: str) -> None:
     html = render(text, blocks, (2, len(words) - 2))
     assert set(re.findall(r"</?([a-z0-9]+)", html)) <= ELEMENTS
     assert not re.search(r"<[^>]*\s(?!id=\"evidence-\d+\"|class=\"(on|marked|sheet-table|scroll)\")[^\s>]+=", html)
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_it_loses_no_word_of_a_hostile_text(words: str) -> None:
+    text, blocks = lay_out((words, {"sheet": words}))
+    for html in (render(text, blocks), render(text, blocks, (2, len(words) - 2))):
+        title, paragraph = (unescape(re.sub(r"</?(mark|h2|p|section)[^>]*>", "", part)) for part in html.split("</h2>"))
+        assert (title, paragraph) == (words, words)
+
+
+@pytest.mark.parametrize("words", HOSTILE[:-3])
+def test_nothing_lives_even_when_the_escaping_fails(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_html, "escape", str)
+    text, blocks = lay_out((words, {}))
+    html = render(text, blocks)
+    assert not re.search(r"<(script|img|svg|a|iframe|style)\b|\son[a-z]+=|hx-|javascript:", html)
 
 
 def test_the_last_pass_takes_out_what_the_first_would_have_missed() -> None:

@@ -4,6 +4,8 @@ import logging
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -197,20 +199,52 @@ def test_it_warns_once_when_there_is_no_network_namespace(
 
 
 def _ask_in_another_process(results: Any) -> None:
-    results.put(job("echo", text="from a daemon"))
+    answer = job("echo", text="from a daemon")
+    process = sandbox._template._process
+    results.put((answer, process.pid if process else 0))
     sandbox._template.close()
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_it_works_in_a_forked_daemon_as_a_celery_worker_is() -> None:
-    job("echo", text="the parent's template is warm")
+    """The fork starts a template of its own and leaves its parent's alone."""
+    job("echo", text="warm")
+    parents = sandbox._template._process
+    assert parents is not None
     context = multiprocessing.get_context("fork")
     results = context.Queue()
     process = context.Process(target=_ask_in_another_process, args=(results,), daemon=True)
-    process.start()
-    assert results.get(timeout=60) == b"from a daemon"
+    with sandbox._template._lock:  # as when another thread is asking at the moment of the fork
+        process.start()
+    answer, template = results.get(timeout=40)
     process.join(timeout=30)
-    assert job("echo", text="and the parent's still answers") == b"and the parent's still answers"
+    assert answer == b"from a daemon"
+    assert template != parents.pid
+    assert job("echo", text="still there") == b"still there"
+    assert sandbox._template._process is parents
+
+
+def test_it_leaves_no_template_behind_when_its_process_is_killed() -> None:
+    program = (
+        "import os, signal\nfrom django.conf import settings\nsettings.configure()\n"
+        "from ingestion.parsers import sandbox\n"
+        f"sandbox.run_job('tests.data.jobs:echo', {{'text': ''}}, readable=[__import__('pathlib').Path({str(TESTS)!r})])\n"
+        "print(sandbox._template._process.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, cwd=TESTS.parent, timeout=60
+    )
+    assert result.returncode == -signal.SIGKILL
+    pid = int(result.stdout)
+    until = time.monotonic() + 10
+    while _is_running(pid) and time.monotonic() < until:
+        pass
+    assert not _is_running(pid)
+
+
+def _is_running(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_it_costs_little_for_a_small_file(tmp_path: Path) -> None:

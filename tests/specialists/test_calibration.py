@@ -16,17 +16,12 @@ def test_it_finds_the_weights_that_made_the_data() -> None:
     assert bias - float(mean @ (weights / scale)) == pytest.approx(-0.5, abs=0.1)
 
 
-def test_it_sets_the_threshold_where_most_decisions_are_right() -> None:
-    judged = [
-        Judged(0.9, is_right=True, is_answerable=True),
-        Judged(0.8, is_right=True, is_answerable=True),
-        Judged(0.6, is_right=False, is_answerable=True),
-        Judged(0.5, is_right=False, is_answerable=False),
-        Judged(0.2, is_right=False, is_answerable=False),
-    ]
-    threshold = choose_threshold(judged)
-    assert threshold == 0.8
-    figures = risk_coverage(judged, threshold)
-    assert figures["answered"] == 0.4
-    assert figures["wrong_among_answered"] == 0.0
-    assert figures["unanswerable_refused"] == 1.0
+def test_it_sets_the_threshold_above_the_share_to_refuse() -> None:
+    judged = [Judged(0.9, is_right=True, is_answerable=True), Judged(0.3, is_right=False, is_answerable=True)]
+    judged += [Judged(value / 10, is_right=False, is_answerable=False) for value in range(11)]
+    threshold = choose_threshold(judged, refuse=0.8)
+    assert threshold == pytest.approx(0.8)
+    figures = risk_coverage(judged, threshold + 0.01)
+    assert figures["answerable_answered"] == 0.5
+    assert figures["unanswerable_refused"] == pytest.approx(9 / 11, abs=1e-4)
+    assert figures["best_sentence_right"] == 1.0

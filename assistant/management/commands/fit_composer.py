@@ -18,6 +18,8 @@ from assistant.squad_format import read_squad
 from specialists.calibration import Judged, choose_threshold, fit_logistic, risk_coverage
 from specialists.extractive import FEATURES, PARAMETERS, Parameters, score
 
+ALTERED = 150
+
 
 class Command(BaseCommand):
     help = "Fit the composer. Weights come from the training file, the threshold from the development file (SQuAD 2.0 form)."
@@ -27,7 +29,10 @@ class Command(BaseCommand):
         parser.add_argument("dev", type=Path)
         parser.add_argument("--output", type=Path, default=PARAMETERS)
         parser.add_argument("--questions", type=int, default=1200, help="how many questions of each file, drawn at random")
-        parser.add_argument("--margin", type=float, default=0.8)
+        parser.add_argument(
+            "--margin", type=float, default=0.8, help="how far below the best a further sentence may be, in log-odds"
+        )
+        parser.add_argument("--refuse", type=float, default=0.9, help="share of the unanswerable questions to refuse")
         parser.add_argument("--seed", type=int, default=7)
 
     def handle(self, *args: Any, train: Path, dev: Path, output: Path, **options: Any) -> None:
@@ -37,7 +42,8 @@ class Command(BaseCommand):
         mean, scale, weights, bias = fit_logistic(rows, labels)
         parameters = Parameters(tuple(mean), tuple(scale), tuple(weights), bias, 0.0, options["margin"])
         judged = [_judge(example, parameters) for example in _examples(dev, options["questions"], options["seed"])]
-        threshold = choose_threshold(judged)
+        threshold = choose_threshold(judged, refuse=options["refuse"])
+        altered = [_judge(example, parameters) for example in _examples(dev, ALTERED, options["seed"], altered=True)]
         report = {
             "features": list(FEATURES),
             "mean": [round(value, 6) for value in mean],
@@ -49,9 +55,10 @@ class Command(BaseCommand):
             "made_by": "manage.py fit_composer squad_train.json squad_dev.json",
             "data": "SQuAD 1.1 and 2.0 development articles (CC BY-SA 4.0)",
             "development": risk_coverage(judged, threshold),
+            "development_altered": risk_coverage(altered, threshold),
         }
         output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        self.stdout.write(json.dumps(report["development"]))
+        self.stdout.write(json.dumps({name: report[name] for name in ("threshold", "development", "development_altered")}))
 
 
 def _judge(example: Example, parameters: Parameters) -> Judged:
@@ -60,8 +67,11 @@ def _judge(example: Example, parameters: Parameters) -> Judged:
     return Judged(float(1 / (1 + np.exp(-values[best]))), bool(example.labels[best]), example.is_answerable)
 
 
-def _examples(file: Path, count: int, seed: int) -> list[Example]:
-    """Questions asked of the articles that hold them, and (one in four) of other articles, which cannot answer them."""
+def _examples(file: Path, count: int, seed: int, *, altered: bool = False) -> list[Example]:
+    """Questions asked of the articles that answer them and, one in three, of other articles, which cannot.
+
+    `altered`: instead SQuAD 2.0's questions that an article nearly answers, differing in a detail.
+    """
     try:
         articles = read_squad(file)
     except (OSError, ValueError) as error:
@@ -71,11 +81,17 @@ def _examples(file: Path, count: int, seed: int) -> list[Example]:
     loaded: list[LoadedArticles] = []
     try:
         loaded = [load_articles(articles[::2], f"fitting-{seed}-a"), load_articles(articles[1::2], f"fitting-{seed}-b")]
-        asked = [(side, question) for side in (0, 1) for article in articles[side::2] for question in article.questions]
+        asked = [
+            (side, question)
+            for side in (0, 1)
+            for article in articles[side::2]
+            for question in article.questions
+            if bool(question.answers) is not altered
+        ]
         random_.shuffle(asked)
         examples = []
         for number, (side, question) in enumerate(tqdm(asked[:count], desc=file.name, unit="question", file=sys.stderr)):
-            examples += make_examples(question, loaded[1 - side] if number % 4 == 3 else loaded[side])
+            examples += make_examples(question, loaded[1 - side] if number % 3 == 2 and not altered else loaded[side])
         return examples
     finally:
         for articles_ in loaded:

@@ -1,0 +1,142 @@
+"""What a person does with an answer: open its evidence, stop it, ask again, say whether it helped."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from assistant.models import Answer, AnswerState, Citation, Feedback
+from tests.assistant.pages import HTMX, client_of, text_of
+from tests.assistant.rows import make_answer, make_answered, make_document
+from tests.assistant.test_pages_asking import LEAVE
+from tests.people import People, make_corpora
+
+EXPIRY = "Unused days expire on 31 March."
+
+
+@pytest.fixture
+def answered(people: People) -> Answer:
+    handbook, _ = make_corpora(people)
+    document = make_document(handbook, "Leave policy", [LEAVE, EXPIRY])
+    return make_answered(people.ben, "How many days?", [(document, LEAVE), (document, EXPIRY)])
+
+
+def test_it_opens_a_citation_beside_the_answer(people: People, answered: Answer) -> None:
+    url = reverse("assistant:citation", args=[answered.pk, 2])
+    panel = client_of(people.ben).get(url, headers=HTMX).content.decode()
+    assert "<html" not in panel
+    assert "Leave policy" in panel
+    assert "Evidence 2 of 2" in panel
+    assert "<mark" in panel
+    assert reverse("assistant:citation", args=[answered.pk, 1]) in panel
+
+
+def test_it_opens_a_citation_as_a_page_with_the_conversation(people: People, answered: Answer) -> None:
+    page = text_of(client_of(people.ben), reverse("assistant:citation", args=[answered.pk, 1]))
+    assert "<html" in page
+    assert 'id="composer"' in page
+    assert "Evidence 1 of 2" in page
+    assert 'class="cite on"' in page
+
+
+def test_it_has_no_citation_for_a_stranger_or_after_access_is_lost(people: People) -> None:
+    _, sales = make_corpora(people)
+    document = make_document(sales, "Rebates", ["Rebates are paid in February."])
+    row = make_answered(people.ben, "When?", [(document, "Rebates are paid in February.")])
+    url = reverse("assistant:citation", args=[row.pk, 1])
+    text_of(client_of(people.ben), url)
+    for stranger in (people.cy, people.ada):
+        text_of(client_of(stranger), url, 404)
+    people.ben.groups.clear()
+    text_of(client_of(people.ben), url, 404)
+
+
+def test_it_has_no_citation_of_a_deleted_document_or_an_unknown_number(
+    people: People, answered: Answer
+) -> None:  # fmt: skip
+    client = client_of(people.ben)
+    text_of(client, reverse("assistant:citation", args=[answered.pk, 9]), 404)
+    Citation.objects.filter(answer=answered).update(document=None)
+    text_of(client, reverse("assistant:citation", args=[answered.pk, 1]), 404)
+
+
+@pytest.mark.parametrize("name", ["answer", "stop", "retry", "feedback"])
+def test_it_keeps_strangers_from_an_answer(people: People, answered: Answer, name: str) -> None:
+    url = reverse(f"assistant:{name}", args=[answered.pk])
+    for stranger in (people.cy, people.ada):
+        client = client_of(stranger)
+        response = client.get(url) if name == "answer" else client.post(url, {"verdict": "helpful"})
+        assert response.status_code == 404
+    assert not Feedback.objects.exists()
+
+
+def test_it_gives_the_fragment_that_a_broken_stream_falls_back_to(people: People) -> None:
+    row = make_answer(people.ben, "How many days?")
+    client = client_of(people.ben)
+    url = reverse("assistant:answer", args=[row.pk])
+    assert "sse-connect" in client.get(url, headers=HTMX).content.decode()
+    Answer.objects.update(state=AnswerState.ABSTAINED, corpora_searched=1)
+    fragment = client.get(url, headers=HTMX).content.decode()
+    assert "sse-connect" not in fragment
+    assert "do not answer this" in fragment
+    assert client.get(url).status_code == 302
+
+
+def test_it_stops_an_answer(people: People) -> None:
+    row = make_answer(people.ben, "How many days?", state=AnswerState.ANSWERING)
+    response = client_of(people.ben).post(reverse("assistant:stop", args=[row.pk]), headers=HTMX)
+    row.refresh_from_db()
+    assert row.state == AnswerState.STOPPED
+    assert "You stopped this answer" in response.content.decode()
+
+
+def test_it_asks_again_at_the_end_of_the_conversation(people: People) -> None:
+    row = make_answer(people.ben, "and contractors?", standalone_question="What of contractors?", state=AnswerState.FAILED)
+    client = client_of(people.ben)
+    turn = client.post(reverse("assistant:retry", args=[row.pk]), headers=HTMX).content.decode()
+    again = Answer.objects.exclude(pk=row.pk).get()
+    assert f'id="turn-{again.pk}"' in turn
+    assert (again.conversation_id, again.standalone_question) == (row.conversation_id, "What of contractors?")
+    assert client.post(reverse("assistant:retry", args=[row.pk])).status_code == 302
+
+
+def test_it_says_why_it_cannot_ask_again_now(people: People) -> None:
+    rows = [make_answer(people.ben, "How many days?") for _ in range(5)]
+    client = client_of(people.ben)
+    url = reverse("assistant:retry", args=[rows[0].pk])
+    response = client.post(url, headers=HTMX)
+    assert response.status_code == 422
+    assert response["HX-Retarget"] == "#composer-message"
+    assert "Wait for one of them." in client.post(url).content.decode()
+
+
+def test_it_asks_for_a_reason_when_an_answer_did_not_help(people: People, answered: Answer) -> None:
+    client = client_of(people.ben)
+    url = reverse("assistant:feedback", args=[answered.pk])
+    form = client.post(url, {"verdict": "not_helpful"}, headers=HTMX).content.decode()
+    assert "What is wrong with it?" in form
+    assert "The source is outdated" in form
+    reason = {"verdict": "not_helpful", "reason": "outdated", "comment": " 2023! ", "explained": "1"}
+    thanks = client.post(url, reason, headers=HTMX).content.decode()
+    assert "What is wrong with it?" not in thanks
+    assert "Thank you." in thanks
+    opinion = Feedback.objects.get()
+    assert (opinion.reason, opinion.comment, opinion.user) == ("outdated", "2023!", people.ben)
+
+
+def test_it_shows_the_verdict_on_the_page_afterwards(people: People, answered: Answer) -> None:
+    client = client_of(people.ben)
+    response = client.post(reverse("assistant:feedback", args=[answered.pk]), {"verdict": "helpful"})
+    assert response.status_code == 302
+    page = text_of(client, response["Location"])
+    assert 'aria-label="Helpful" aria-pressed="true"' in page
+    assert 'aria-label="Not helpful" aria-pressed="false"' in page
+
+
+@pytest.mark.parametrize("form", [{}, {"verdict": "great"}, {"verdict": "helpful", "reason": "drop table"}])
+def test_it_refuses_feedback_that_is_not_on_the_list(
+    people: People, answered: Answer, form: dict[str, str]
+) -> None:  # fmt: skip
+    response = client_of(people.ben).post(reverse("assistant:feedback", args=[answered.pk]), form)
+    assert response.status_code == 400
+    assert not Feedback.objects.exists()

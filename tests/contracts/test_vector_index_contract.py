@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from retrieval.errors import RetrievalError
+from retrieval.indexes import VectorIndex
+from retrieval.indexes.exact import ExactIndex
+from retrieval.indexes.faiss_cpu import FaissCpuIndex
+from retrieval.indexes.faiss_gpu import FaissGpuIndex
+
+DIMENSION = 16
+
+
+def _has_gpu() -> bool:
+    import faiss
+
+    return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
+
+
+NEEDS_GPU = pytest.mark.skipif("not _has_gpu()", reason="FAISS sees no graphics processor here (it needs requirements-gpu.txt)")
+BACKENDS = [ExactIndex, FaissCpuIndex, pytest.param(FaissGpuIndex, marks=NEEDS_GPU)]
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: Any) -> type[VectorIndex]:
+    return request.param
+
+
+def _ids(*values: int) -> Any:
+    return np.array(values, np.int64)
+
+
+def _vectors(count: int, seed: int = 1) -> Any:
+    vectors = np.random.default_rng(seed).normal(size=(count, DIMENSION)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _filled(backend: type[VectorIndex], count: int = 200) -> VectorIndex:
+    index = backend.create(DIMENSION)
+    index.add(np.arange(count, dtype=np.int64) * 7 + 2**40, _vectors(count))
+    return index
+
+
+def test_it_starts_empty_and_finds_nothing(backend: type[VectorIndex]) -> None:
+    index = backend.create(DIMENSION)
+    assert (len(index), index.dimension) == (0, DIMENSION)
+    assert index.search(_vectors(2), 5) == [[], []]
+    assert index.ids().tolist() == []
+    assert index.remove(_ids(1)) == 0
+
+
+def test_it_finds_each_vector_first_under_its_id(backend: type[VectorIndex]) -> None:
+    index = _filled(backend)
+    found = index.search(_vectors(200), 1)
+    assert [hits[0].id for hits in found] == (np.arange(200) * 7 + 2**40).tolist()
+    assert all(hits[0].score == pytest.approx(1.0, abs=1e-5) for hits in found)
+
+
+def test_it_agrees_with_exact_search(backend: type[VectorIndex]) -> None:
+    questions = _vectors(30, seed=2)
+    truth = _filled(ExactIndex).search(questions, 10)
+    found = _filled(backend).search(questions, 10)
+    assert [[hit.id for hit in hits] for hits in found] == [[hit.id for hit in hits] for hits in truth]
+    assert np.allclose(
+        [[hit.score for hit in hits] for hits in found], [[hit.score for hit in hits] for hits in truth], atol=1e-5
+    )
+
+
+def test_it_sorts_by_descending_score_and_equal_scores_by_id(backend: type[VectorIndex]) -> None:
+    index = backend.create(DIMENSION)
+    same = np.repeat(_vectors(1), 4, axis=0)
+    index.add(_ids(9, 3, 12, 5), same)
+    index.add(_ids(1, 2), -_vectors(2))
+    (hits,) = index.search(_vectors(1), 6)
+    assert [hit.id for hit in hits[:4]] == [3, 5, 9, 12]
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_it_pads_nothing_when_top_k_is_larger_than_the_index(backend: type[VectorIndex]) -> None:
+    (hits,) = _filled(backend, 3).search(_vectors(1), 50)
+    assert len(hits) == 3
+    assert all(hit.id >= 0 for hit in hits)
+
+
+def test_it_replaces_an_id_that_is_added_again(backend: type[VectorIndex]) -> None:
+    index = backend.create(DIMENSION)
+    index.add(_ids(1, 2), _vectors(2))
+    index.add(_ids(1), _vectors(3)[2:])
+    assert len(index) == 2
+    assert sorted(index.ids().tolist()) == [1, 2]
+    (hits,) = index.search(_vectors(3)[2:], 5)
+    assert (hits[0].id, len(hits)) == (1, 2)
+
+
+def test_it_never_finds_what_was_removed(backend: type[VectorIndex]) -> None:
+    index = _filled(backend)
+    removed = index.ids()[::2]
+    assert index.search(_vectors(1), 1)  # a copy on a device exists now, and must not go on answering
+    assert index.remove(np.concatenate([removed, _ids(5)])) == 100
+    assert len(index) == 100
+    found = {hit.id for hits in index.search(_vectors(50), 200) for hit in hits}
+    assert found == set(index.ids().tolist())
+    assert not found & set(removed.tolist())
+
+
+def test_it_adds_after_it_has_searched(backend: type[VectorIndex]) -> None:
+    index = _filled(backend, 3)
+    index.search(_vectors(1), 1)
+    index.add(_ids(77), _vectors(9)[8:])
+    assert index.search(_vectors(9)[8:], 1)[0][0].id == 77
+
+
+def test_it_is_the_same_after_saving_and_loading(backend: type[VectorIndex], tmp_path: Path) -> None:
+    index = _filled(backend)
+    index.remove(index.ids()[:10])
+    index.save(tmp_path / "file")
+    loaded = backend.load(tmp_path / "file")
+    assert (len(loaded), loaded.dimension) == (190, DIMENSION)
+    assert sorted(loaded.ids().tolist()) == sorted(index.ids().tolist())
+    assert loaded.search(_vectors(5, seed=3), 7) == index.search(_vectors(5, seed=3), 7)
+    loaded.add(_ids(1), _vectors(1))
+    assert (len(loaded), len(index)) == (191, 190)
+
+
+def test_it_saves_an_empty_index(backend: type[VectorIndex], tmp_path: Path) -> None:
+    backend.create(DIMENSION).save(tmp_path / "file")
+    assert len(backend.load(tmp_path / "file")) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind", b"\x93NUMPY\x01\x00"])
+def test_it_refuses_a_file_of_another_kind(backend: type[VectorIndex], tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(ValueError, match=r"the file|cannot|allow_pickle|header|read array|pickle"):
+        backend.load(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("ids", "vectors"),
+    [(_ids(1, 1), _vectors(2)), (_ids(-1), _vectors(1)), (_ids(1), _vectors(2)), (_ids(1), np.full((1, DIMENSION), np.inf))],
+)
+def test_it_refuses_rows_that_make_no_sense(backend: type[VectorIndex], ids: Any, vectors: Any) -> None:
+    index = backend.create(DIMENSION)
+    with pytest.raises(ValueError, match=r"an id is|rows of dimension|not finite"):
+        index.add(ids, vectors)
+    assert len(index) == 0
+
+
+@pytest.mark.skipif("_has_gpu()", reason="This host has a graphics processor")
+def test_it_says_that_there_is_no_graphics_processor() -> None:
+    with pytest.raises(RetrievalError) as caught:
+        FaissGpuIndex.create(DIMENSION)
+    assert caught.value.code == "gpu_missing"
+    assert "VECTOR_INDEX_BACKEND" in caught.value.public_message

@@ -1,0 +1,238 @@
+"""The product in a real browser: upload, wait, ask, open the evidence; two people, dark, phone, keyboard."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docx import Document as WordDocument
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.data.pdfs import make_pdf, paragraphs
+from tests.flows.installation import Installation
+from tests.people import DISCOUNTS, LEAVE
+
+pytestmark = pytest.mark.slow
+
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+WAIT_MS = 60_000
+
+
+def word_bytes() -> bytes:
+    document = WordDocument()
+    document.add_heading("Travel policy", 1)
+    document.add_heading("Hotels", 2)
+    document.add_paragraph("A hotel in Lisbon may cost up to 140 euros a night. Book it through the travel portal.")
+    file = io.BytesIO()
+    document.save(file)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Installation]:
+    made = Installation().prepare().start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def passwords(installation: Installation) -> dict[str, str]:
+    people = {"ada": ["--admin"], "ben": ["--groups", "Sales"], "cy": ["--groups", "Engineering"], "eve": []}
+    return {name: installation.create_person(name, *options)[1] for name, options in people.items()}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
+        yield launched
+        launched.close()
+
+
+class Visit:
+    """A browser window of one person, which remembers what a person would not notice: errors and requests elsewhere."""
+
+    def __init__(self, browser: Browser, installation: Installation, **options: Any) -> None:
+        self.installation = installation
+        self.context: BrowserContext = browser.new_context(base_url=installation.url, **options)
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(WAIT_MS)
+        self.elsewhere: list[str] = []
+        self.problems: list[str] = []
+        self.page.on("request", lambda request: self._seen(request.url))
+        self.page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+
+    def _seen(self, url: str) -> None:
+        if not url.startswith((self.installation.url, "blob:")):
+            self.elsewhere.append(url)
+
+    def sign_in(self, username: str, password: str) -> Page:
+        self.page.goto("/")
+        self.page.get_by_label("User name").fill(username)
+        self.page.get_by_label("Password", exact=True).fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+        expect(self.page.locator("#question")).to_be_visible()
+        return self.page
+
+    def ask(self, question: str) -> Any:
+        """Type the question, send it with Enter and wait for the finished answer."""
+        turns = self.page.locator(".turn").count()
+        self.page.locator("#question").fill(question)
+        self.page.keyboard.press("Enter")
+        answer = self.page.locator("article.a").nth(turns if "/conversations/" in self.page.url else 0)
+        expect(self.page.locator("article.a:not([aria-busy])")).to_have_count(turns + 1)
+        return self.page.locator("article.a").nth(turns) if turns else answer
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.elsewhere == [], "the page asked another host"
+        assert self.problems == [], "the browser reported errors"
+
+
+@pytest.fixture
+def visit(browser: Browser, installation: Installation) -> Iterator[Any]:
+    visits: list[Visit] = []
+
+    def open_window(**options: Any) -> Visit:
+        visits.append(Visit(browser, installation, **options))
+        return visits[-1]
+
+    yield open_window
+    for window in visits:
+        window.close()
+
+
+@pytest.fixture(scope="module")
+def corpora(installation: Installation, passwords: dict[str, str], browser: Browser, tmp_path_factory: Any) -> None:
+    """An administrator makes two corpora and uploads, in the browser, and watches until all is ready."""
+    folder: Path = tmp_path_factory.mktemp("upload")
+    (folder / "leave.md").write_text(LEAVE)
+    (folder / "travel.docx").write_bytes(word_bytes())
+    pages = ["Cover page.", "The sensor must be calibrated every 90 days with buffer solution."]
+    (folder / "water.pdf").write_bytes(make_pdf([paragraphs(text) for text in pages]))
+    (folder / "discounts.md").write_text(DISCOUNTS)
+    (folder / "notes.md").write_bytes(b"%PDF-1.4 this is no text")
+    window = Visit(browser, installation)
+    page = window.sign_in("ada", passwords["ada"])
+    _make_corpus(page, "Handbook", None, [folder / name for name in ("leave.md", "travel.docx", "water.pdf")])
+    _make_corpus(page, "Sales rules", "Sales", [folder / "discounts.md"])
+    window.close()
+
+
+def _make_corpus(page: Page, name: str, group: str | None, files: list[Path]) -> None:
+    page.goto("/manage/corpora/new")
+    page.get_by_label("Name").fill(name)
+    if group:
+        page.get_by_label("Only these groups").check()
+        page.get_by_label(group, exact=True).check()
+    page.get_by_role("button", name=re.compile("Create|Make|Save")).click()
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    page.locator("input[type=file]").first.set_input_files(files)
+    submit = page.get_by_role("button", name="Upload")
+    if submit.is_visible():
+        submit.click()
+    for file in files:
+        row = page.locator("tr", has_text=file.name)
+        expect(row.get_by_text("Ready")).to_be_visible(timeout=WAIT_MS)
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_answers_and_opens_the_document_at_the_cited_words(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit(viewport={"width": 1440, "height": 900})
+    page = window.sign_in("ben", passwords["ben"])
+    answer = window.ask("How many days of annual leave do full-time employees get?")
+    expect(answer).to_contain_text("27 days")
+    answer.locator("a.cite").first.click()
+    mark = page.locator("#panel mark").first
+    expect(mark).to_contain_text("27 days of paid annual leave")
+    expect(mark).to_be_in_viewport()
+
+    answer = window.ask("How often must the sensor be calibrated?")
+    expect(answer).to_contain_text("every 90 days")
+    answer.locator("a.cite").first.click()
+    picture = page.locator("#panel img").first
+    expect(picture).to_be_visible()
+    expect(page.locator("#panel svg rect.evidence").first).to_be_in_viewport()
+    assert picture.evaluate("image => image.complete && image.naturalWidth") > 500
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_understands_a_follow_up(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit()
+    window.sign_in("ben", passwords["ben"])
+    window.ask("How many weeks does parental leave last?")
+    answer = window.ask("and at what pay?")
+    expect(answer).to_contain_text("full pay")
+    expect(answer).to_contain_text("How many weeks does parental leave last, at what pay?")
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_says_so_when_the_documents_do_not_answer(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit()
+    window.sign_in("ben", passwords["ben"])
+    expect(window.ask("What is the boiling point of mercury?")).to_contain_text("The documents you may read do not answer this.")
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_answers_two_people_from_what_each_may_read(visit: Any, passwords: dict[str, str]) -> None:
+    question = "Who approves a discount above 15 percent?"
+    ben, cy = visit(), visit()
+    ben.sign_in("ben", passwords["ben"])
+    cy.sign_in("cy", passwords["cy"])
+    expect(ben.ask(question)).to_contain_text("regional sales director")
+    answer = cy.ask(question)
+    expect(answer).to_contain_text("do not answer this")
+    expect(cy.page.locator("body")).not_to_contain_text("regional sales director")
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_fits_a_phone_and_the_dark(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True, is_mobile=True)
+    page = window.sign_in("ben", passwords["ben"])
+    answer = window.ask("What may a hotel in Lisbon cost?")
+    expect(answer).to_contain_text("140 euros")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    red, green, blue = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
+    assert max(red, green, blue) < 60, "the page is not dark"
+    answer.locator("a.cite").first.click()
+    expect(page.locator("#panel mark").first).to_be_in_viewport()
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_works_with_the_keyboard(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit()
+    page = window.sign_in("ben", passwords["ben"])
+    page.locator("h1").first.click()
+    page.keyboard.press("/")
+    expect(page.locator("#question")).to_be_focused()
+    page.keyboard.type("How long does parental leave last?")
+    page.keyboard.press("Enter")
+    expect(page.locator("article.a:not([aria-busy])")).to_contain_text("18 weeks")
+    chip = page.locator("a.cite").first
+    chip.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel mark").first).to_contain_text("18 weeks")
+    page.keyboard.press("Escape")
+    expect(page.locator("#panel mark")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_never_shows_the_admin_area_to_an_ordinary_person(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit()
+    page = window.sign_in("ben", passwords["ben"])
+    expect(page.locator("a[href^='/manage/']")).to_have_count(0)
+    assert page.request.get("/manage/").status == 404
+
+
+def test_it_tells_a_person_without_documents(visit: Any, installation: Installation, passwords: dict[str, str]) -> None:
+    window = visit()
+    _, password = installation.create_person("newcomer")
+    assert passwords
+    page = window.sign_in("newcomer", password)
+    expect(page.locator("main")).to_be_visible()

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from retrieval.lexical import MOST_TERMS, LexicalSnapshot, open_lexical, query_terms, write_lexical
+from retrieval.passages import Passage
+from tests.retrieval.writing import write
+
+
+def _open(folder: Path) -> LexicalSnapshot:
+    snapshot = open_lexical(folder)
+    assert snapshot is not None
+    return snapshot
+
+
+def _found(folder: Path, question: str, top_k: int = 10) -> list[int]:
+    return [hit.id for hit in _open(folder).search(dict.fromkeys(query_terms(question), 1.0), top_k)]
+
+
+@pytest.fixture
+def birds(tmp_path: Path) -> Path:
+    folder = tmp_path / "lexical"
+    write_lexical(folder, add=[Passage(1, "The heron fishes"), Passage(2, "Owls hunt at night", "Birds of prey")], remove=())
+    return folder
+
+
+def test_it_finds_by_stem_case_and_accent(birds: Path) -> None:
+    write_lexical(birds, add=[Passage(3, "Das Café der Züge")], remove=())
+    assert _found(birds, "FISHING herons") == [1]
+    assert _found(birds, "cafe") == [3]
+    assert _found(birds, "zuge") == [3]
+
+
+def test_it_finds_by_context(birds: Path) -> None:
+    assert _found(birds, "prey") == [2]
+
+
+def test_it_ranks_by_bm25(tmp_path: Path) -> None:
+    """idf · tf · (k1 + 1) / (tf + k1 · (1 - b + b · length / mean length)), with idf = ln(1 + (3 - 1 + 0.5) / 1.5)."""
+    texts = {1: "heron heron pond", 2: "pond reed", 3: "reed"}
+    write_lexical(tmp_path, add=[Passage(number, text) for number, text in texts.items()], remove=())
+    (hit,) = _open(tmp_path).search({"heron": 1.0}, 10)
+    assert hit.id == 1
+    assert hit.score == pytest.approx(0.9808 * 2 * 2.2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 2)), rel=1e-3)
+    (boosted,) = _open(tmp_path).search({"heron": 2.0}, 10)
+    assert boosted.score == pytest.approx(2 * hit.score, rel=1e-6)
+
+
+def test_it_gives_equal_scores_in_the_order_of_their_ids(tmp_path: Path) -> None:
+    for number in (5, 3, 9, 1):
+        write_lexical(tmp_path, add=[Passage(number, "heron")], remove=())
+    assert _found(tmp_path, "heron") == [1, 3, 5, 9]
+
+
+def test_it_replaces_and_removes(birds: Path) -> None:
+    write_lexical(birds, add=[Passage(1, "The kestrel hovers")], remove=[2])
+    assert _open(birds).ids() == {1}
+    assert _found(birds, "heron owls") == []
+    assert _found(birds, "kestrel") == [1]
+
+
+def test_it_shows_each_commit_to_the_next_search_and_keeps_the_snapshot_that_is_held(birds: Path) -> None:
+    before = _open(birds)
+    write_lexical(birds, add=[Passage(3, "A kestrel")], remove=[1])
+    assert before.ids() == {1, 2}
+    assert _open(birds).ids() == {2, 3}
+
+
+def test_it_knows_nothing_of_a_folder_without_a_commit(tmp_path: Path) -> None:
+    assert open_lexical(tmp_path / "none") is None
+
+
+def test_it_holds_an_index_of_nothing(birds: Path) -> None:
+    write_lexical(birds, add=(), remove=[1, 2])
+    assert _open(birds).ids() == set()
+    assert _found(birds, "heron") == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        'heron AND "', "heron OR (", "body:heron", "-heron +", "heron~2 ^^^", "[heron TO *]", "heron\\", "/heron/", "*heron*",
+        "IN [heron",         "heron\x00", "heron \ud800", "\u202eheron", "heron'; DROP TABLE", "{heron}", "heron && || !",
+        "id:1 heron",
+    ],
+)  # fmt: skip
+def test_it_reads_every_character_as_text(birds: Path, question: str) -> None:
+    assert _found(birds, question) == [1]
+
+
+@pytest.mark.parametrize("question", ["", "?!", "the of and", "x" * 100_000, "🙂", "\ud800", "(" * 100_000])
+def test_it_finds_nothing_for_a_question_without_words(birds: Path, question: str) -> None:
+    assert _found(birds, question) == []
+
+
+def test_it_limits_the_terms_of_a_long_question(birds: Path) -> None:
+    question = "heron " + " ".join(f"word{number}" for number in range(20_000))
+    assert len(question) > 100_000
+    assert len(query_terms(question)) == MOST_TERMS
+    assert _found(birds, question) == [1]
+
+
+def test_it_leaves_no_writer_behind() -> None:
+    """tantivy allows one writer per folder; each write must have let go of it."""
+    for number in range(3):
+        write("partition-1", {number: "heron"})
