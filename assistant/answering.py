@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
+from assistant.errors import UNEXPECTED
 from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
 from assistant.followups import standalone_question
 from assistant.models import Answer, AnswerState, Citation
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PASSAGES_READ = 12
-UNEXPECTED = "Something went wrong while answering. Try again; if it happens again, tell an administrator the time it happened."
 OPEN_STATES = (AnswerState.PENDING, AnswerState.ANSWERING)
 
 

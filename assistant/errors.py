@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+UNEXPECTED = "Something went wrong while answering. Try again; if it happens again, tell an administrator the time it happened."
+LOST = "The server was restarted while it was answering. Ask again."
+
 
 class QuestionError(Exception):
     """A question that is not accepted. Nothing was stored."""

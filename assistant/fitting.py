@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from ingestion.chunking import ChunkDraft, chunk_document
 from numpy.typing import NDArray
 
 from assistant.answering import PASSAGES_READ
 from assistant.squad_format import SquadArticle, SquadQuestion
+from ingestion.chunking import ChunkDraft, chunk_document
 from retrieval.passages import Passage
 from specialists.extractive import Evidence, features, list_candidates
 
@@ -33,9 +33,8 @@ class LoadedArticles:
 
 
 def load_articles(articles: Sequence[SquadArticle], partition: str) -> LoadedArticles:
-    from retrieval.indexing import drop_partition, write_passages
-
     from retrieval.embedders import get_embedder
+    from retrieval.indexing import drop_partition, write_passages
 
     embedder = get_embedder()
     drop_partition(partition)

@@ -18,9 +18,11 @@ from typing import TypeVar
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from assistant.events import AnswerEvent, Failed, Finished, Sentence
+from assistant.errors import LOST, UNEXPECTED
+from assistant.events import AnswerEvent, Failed, Finished
 from assistant.models import Answer, AnswerState
 from ingestion.connections import release_connection
 
@@ -29,7 +31,6 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=5)
 POLL_S = 0.5
 RECHECK_S = 3.0
-LOST = "The server was restarted while it was answering. Ask again."
 
 T = TypeVar("T")
 
@@ -101,7 +102,8 @@ def _run(answer_id: int, channel: Channel) -> None:
             channel.publish(event)
     except Exception:  # the last line of a thread: nobody else would hear of it
         logger.exception("Answer %s was lost", answer_id)
-        channel.publish(Failed(LOST))
+        channel.publish(Failed(UNEXPECTED))
+        _fail_open(Answer.objects.filter(pk=answer_id), UNEXPECTED)
     finally:
         release_connection()
         _channels.pop(answer_id, None)
@@ -120,9 +122,10 @@ async def _with_database(work: Callable[[], T]) -> T:
 
 
 async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
-    """All events of an answer, those that have passed first. Ends after Finished or Failed, or when access is lost.
+    """The events of an answer: all of them in the process that makes it, its end elsewhere and later.
 
-    The caller has passed the answer's gate; it is passed again every few seconds.
+    Ends after Finished or Failed, or when access is lost. The caller has passed the answer's gate; it is passed again every
+    few seconds.
     """
     channel = _channels.get(answer_id)
     if channel is None:
@@ -150,8 +153,7 @@ async def _follow_record(answer_id: int, user: User) -> AsyncIterator[AnswerEven
         if row is None:
             return
         if row.is_final:
-            for event in recorded_events(row):
-                yield event
+            yield recorded_end(row)
             return
         await asyncio.sleep(POLL_S)
 
@@ -169,13 +171,15 @@ def _read(answer_id: int, user: User) -> Answer | None:
 
 def expire_lost_answers() -> int:
     """Answers whose process died end as failed, with the sentence that says so."""
-    return Answer.objects.filter(state__in=[AnswerState.PENDING, AnswerState.ANSWERING], lease_until__lt=timezone.now()).update(
-        state=AnswerState.FAILED, error_message=LOST, finished_at=timezone.now(), lease_until=None
+    return _fail_open(Answer.objects.filter(lease_until__lt=timezone.now()), LOST)
+
+
+def _fail_open(answers: QuerySet[Answer], message: str) -> int:
+    return answers.filter(state__in=[AnswerState.PENDING, AnswerState.ANSWERING]).update(
+        state=AnswerState.FAILED, error_message=message, finished_at=timezone.now(), lease_until=None
     )
 
 
-def recorded_events(row: Answer) -> list[AnswerEvent]:
-    if row.state == AnswerState.FAILED:
-        return [Failed(row.error_message)]
-    sentences: list[AnswerEvent] = [Sentence(item["text"], tuple(item["citations"])) for item in row.sentences]
-    return [*sentences, Finished(row.state)]
+def recorded_end(row: Answer) -> AnswerEvent:
+    """How it ended. Sentences are not replayed: whoever comes late reads the record, through the gate."""
+    return Failed(row.error_message) if row.state == AnswerState.FAILED else Finished(row.state)

@@ -50,7 +50,8 @@ def main() -> None:
 def sign_in(installation: object) -> list[dict[str, str]]:
     """Sessions of PEOPLE people, made in the database: signing in is not what is measured."""
     script = (
-        "import json\nfrom django.contrib.auth import get_user_model\nfrom django.contrib.sessions.backends.db import SessionStore\n"
+        "import json\nfrom django.contrib.auth import get_user_model\n"
+        "from django.contrib.sessions.backends.db import SessionStore\n"
         "U = get_user_model()\nout = []\n"
         f"for number in range({PEOPLE}):\n"
         "    user, _ = U.objects.get_or_create(username=f'reader{number}')\n"

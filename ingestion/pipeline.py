@@ -52,11 +52,16 @@ class Draft:
 
 
 def claim_documents(*, owner: str, limit: int) -> list[Claim]:
-    """Take up to `limit` documents that are queued or whose lease has run out. A third loss is a failure, not a loop."""
+    """Take up to `limit` documents that are queued or whose lease has run out.
+
+    A document that was lost once comes alone, after all others: when the worker dies of it again, it is known whose fault it
+    was, and no neighbour is charged. Lost three times, it is a failure, not a loop.
+    """
     now = timezone.now()
     waiting = Q(state=DocumentState.QUEUED) | Q(state__in=IN_WORK, lease_until__lt=now)
     claims = []
-    for document in Document.objects.filter(waiting).select_related("partition", "corpus").order_by("updated_at")[:limit]:
+    candidates = Document.objects.filter(waiting).select_related("partition", "corpus").order_by("updated_at")
+    for document in list(candidates.filter(attempts=0)[:limit]) or list(candidates.filter(attempts__gt=0)[:1]):
         token = f"{owner}/{document.attempts + 1}/{now.timestamp():.3f}"
         taken = (
             Document.objects.filter(pk=document.pk, attempts=document.attempts)
@@ -111,7 +116,7 @@ def put_back(claim: Claim, message: str) -> None:
 def _drop_drafts(document: Document) -> None:
     """Forget chunks that never became live."""
     drafts = Chunk.objects.filter(document=document.pk).exclude(revision=F("document__revision"))
-    _schedule_removal(document.partition.key, drafts.values_list("pk", flat=True))
+    _schedule_removal(document.partition.key, list(drafts.values_list("pk", flat=True)))
     drafts.delete()
 
 

@@ -27,6 +27,10 @@ _ODD = re.compile("[" + "".join(re.escape(chr(code)) for code in (*_TABLE, 0x200
 _STRAY_JOINER = re.compile("(?<![\u0600-\u109f])[\u200c\u200d]|[\u200c\u200d](?![\u0600-\u109f])")
 _TRAILING_SPACE = re.compile(r"[ \t]+(?=\n)")
 _ANY_SPACE = re.compile(r"\s+")
+_JUNK_TITLE = re.compile(
+    r"(?:untitled|\(?anonymous\)?$|\(?unspecified\)?$|document\d*|microsoft word|powerpoint|presentation\d*|word document|\W*$)",
+    re.I,
+)
 
 
 def clean(text: str) -> str:
@@ -45,3 +49,9 @@ def one_line(text: str) -> str:
 def lines(text: str) -> str:
     """Cleaned, with its line breaks, without spaces at the ends of lines and without blank lines around."""
     return _TRAILING_SPACE.sub("", clean(text)).strip("\n").rstrip()
+
+
+def plain_title(value: object) -> str:
+    """A document property's title, unless a program made it up."""
+    title = str(value or "").strip()
+    return "" if _JUNK_TITLE.match(title) else title

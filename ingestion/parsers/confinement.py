@@ -40,8 +40,11 @@ def leave_network() -> bool:
     return _libc.unshare(flags) == 0 or (flags == _CLONE_NEWNET and _libc.unshare(flags | _CLONE_NEWUSER) == 0)
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int) -> None:
+    """Be killed when the parent ends; end now if it has ended already, for then the signal will not come."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def limit_resources(*, memory: int, cpu_seconds: int) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from ingestion.parsers.base import ParsedDocument
 from ingestion.parsers.builder import DocumentBuilder, looks_like_header
+from ingestion.parsers.cleaning import plain_title
 from ingestion.parsers.containers import reading
-from ingestion.parsers.xlsx import plain_title
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"

@@ -13,7 +13,7 @@ from typing import Any
 
 from ingestion.parsers.base import ParsedDocument, ParseError
 from ingestion.parsers.builder import DocumentBuilder
-from ingestion.parsers.xlsx import plain_title
+from ingestion.parsers.cleaning import plain_title
 
 MAX_PAGES = 5_000
 _HEADING_SCALE = 1.15  # times the body's size

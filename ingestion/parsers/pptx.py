@@ -8,8 +8,8 @@ from typing import Any
 
 from ingestion.parsers.base import ParsedDocument
 from ingestion.parsers.builder import DocumentBuilder
+from ingestion.parsers.cleaning import plain_title
 from ingestion.parsers.containers import reading
-from ingestion.parsers.xlsx import plain_title
 
 MAX_DEPTH = 20
 

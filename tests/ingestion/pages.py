@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.test import Client
@@ -58,3 +59,13 @@ def fail(document: Document, message: str = "The file is protected by a password
     Document.objects.filter(pk=document.pk).update(state=DocumentState.FAILED, error_code="protected", error_message=message)
     document.refresh_from_db()
     return document
+
+
+def lay_out(*items: tuple[str, dict[str, Any]]) -> tuple[str, tuple[Block, ...]]:
+    """A text and its blocks, from (text, block attributes)."""
+    text, blocks = "", []
+    for words, attributes in items:
+        start = len(text)
+        blocks.append(Block(**{"kind": "paragraph", **attributes, "start": start, "end": start + len(words)}))
+        text += words + "\n\n"
+    return text, tuple(blocks)

@@ -15,7 +15,7 @@ from retrieval.search import search
 
 TRIPLES = 10_000
 TOPICS = ["annual leave", "travel expenses", "password reset", "invoice approval", "server restart", "parental leave",
-          "hotel limit", "discount rules", "contract termination", "release notes", "sensor calibration", "salary bands"]  # fmt: skip
+          "hotel limit", "discount rules", "contract termination", "release notes", "calibration", "salary bands"]  # fmt: skip
 
 # Who may read which document, asked of the tables directly and in words of its own.
 ORACLE = """
@@ -26,7 +26,8 @@ WHERE u.is_active AND (c.owner_id = u.id OR (
   EXISTS (SELECT 1 FROM ingestion_audience a WHERE a.id = c.audience_id AND (a.everyone OR EXISTS (
     SELECT 1 FROM ingestion_audience_groups g JOIN auth_user_groups ug ON ug.group_id = g.group_id
     WHERE g.audience_id = a.id AND ug.user_id = u.id)))
-  AND (p.audience_id IS NULL OR EXISTS (SELECT 1 FROM ingestion_audience a WHERE a.id = p.audience_id AND (a.everyone OR EXISTS (
+  AND (p.audience_id IS NULL OR EXISTS (
+    SELECT 1 FROM ingestion_audience a WHERE a.id = p.audience_id AND (a.everyone OR EXISTS (
     SELECT 1 FROM ingestion_audience_groups g JOIN auth_user_groups ug ON ug.group_id = g.group_id
     WHERE g.audience_id = a.id AND ug.user_id = u.id))))))
 """
@@ -46,7 +47,11 @@ def _make_world(random_: random.Random) -> tuple[list[User], list[Corpus]]:
         text = f"# {topic}\n\nRule {number} on {topic} says that case {number * 7} needs {number} approvals of the {topic} team."
         narrowing = {"groups": random_.sample(groups, random_.choice([0, 1, 2]))} if random_.random() < 0.3 else {}
         add_document(
-            corpus=random_.choice(corpora), source_name=f"{number}.md", content=io.BytesIO(text.encode()), uploaded_by=None, **narrowing
+            corpus=random_.choice(corpora),
+            source_name=f"{number}.md",
+            content=io.BytesIO(text.encode()),
+            uploaded_by=None,
+            **narrowing,
         )
     work_until_empty()
     assert not Document.objects.exclude(state=DocumentState.READY).exists()

@@ -18,6 +18,7 @@ from ingestion.page_images import forget_page_images
 from ingestion.parsers.base import Block, ParsedDocument, ParseError
 from ingestion.services import original_path
 from ingestion.views import reading
+from tests.data.pdfs import make_pdf, paragraphs
 from tests.ingestion.pages import SECRET, add_ready, add_waiting, client_of
 from tests.people import People, make_corpora
 
@@ -164,6 +165,17 @@ def test_it_says_that_the_file_of_a_page_is_gone(people: People, sales: Corpus, 
     document = add_ready(sales, "a.pdf", format="pdf", pages=3)
     original_path(document).unlink()
     assert "The stored file is gone." in client_of(people.ben).get(of(document, "page_image", 1)).content.decode()
+
+
+def test_it_boxes_the_words_on_the_page_of_a_real_pdf(people: People, sales: Corpus, settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+    document = add_ready(sales, "rebates.pdf", SECRET, format="pdf", pages=1)
+    original_path(document).write_bytes(make_pdf([paragraphs("# Rebates", SECRET)]))
+    page = client_of(people.ben).get(of(document), {"start": 0, "end": len(SECRET)}).content.decode()
+    assert page.count('<rect class="evidence on" id="evidence-1"') == 1
+    assert f'src="{of(document, "page_image", 1)}" width="612" height="792"' in page
+    picture = client_of(people.ben).get(of(document, "page_image", 1))
+    assert picture.content.startswith(b"\x89PNG") and picture.status_code == 200
 
 
 def test_it_keeps_no_more_pictures_than_it_should(

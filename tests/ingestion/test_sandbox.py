@@ -164,11 +164,12 @@ def test_it_tries_again_when_the_template_dies_under_a_job(settings: Any) -> Non
 
     thread = threading.Thread(target=ask)
     thread.start()
-    while not _children_of(process.pid):
+    while not (children := _children_of(process.pid).split()):
         pass
     os.kill(process.pid, signal.SIGKILL)
     thread.join(timeout=30)
     assert results == ["took_too_long"]  # asked again of a new template, which ended it in its time
+    assert not any(_is_running(int(child)) for child in children)  # and the first child went with its template
 
 
 def _children_of(pid: int) -> str:

@@ -18,7 +18,9 @@ LEAVE = evidence(
     "Full-time employees receive 27 days of paid annual leave per calendar year.",
     "How much is that in weeks?",
 )
-TRAVEL = evidence(2, "Travel policy > Hotels", "Hotels in Lisbon may cost up to 140 euros a night.", "Book through the portal only.")
+TRAVEL = evidence(
+    2, "Travel policy > Hotels", "Hotels in Lisbon may cost up to 140 euros a night.", "Book through the portal only."
+)
 
 
 def test_it_quotes_the_sentence_that_answers_word_for_word() -> None:

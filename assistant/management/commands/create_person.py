@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, name: str, groups: str, admin: bool, full_name: str, email: str, **options: Any) -> None:
         try:
-            User.username_validator(name)  # type: ignore[operator]
+            User.username_validator(name)
         except ValidationError as error:
             raise CommandError("A user name has letters, digits and @/./+/-/_ only.") from error
         person, is_new = User.objects.get_or_create(username=name)
