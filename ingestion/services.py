@@ -8,6 +8,7 @@ import unicodedata
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -23,7 +24,13 @@ from ingestion.models import Corpus, Document, DocumentState, Partition, Pending
 from ingestion.removals import drain_removals, drop_indexes
 
 Outcome = Literal["added", "changed", "unchanged", "refused"]
-SAME_AUDIENCE: tuple[Group, ...] = ()  # the default of add_document: identity matters, not the content
+
+
+class _SameAudience(Enum):
+    KEEP = "keep"
+
+
+SAME_AUDIENCE = _SameAudience.KEEP  # the default of add_document; an empty list of groups means nobody but the owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +80,10 @@ def delete_corpus(*, corpus: Corpus) -> None:
     """Delete the corpus with its documents, files and indexes."""
     with transaction.atomic():
         keys = [partition.key for partition in corpus.partitions.all()]
-        files = list(corpus.documents.values_list("file", flat=True))
+        files = list(corpus.documents.values_list("file", "sha256"))
         corpus.documents.all().delete()
         corpus.delete()
-        transaction.on_commit(lambda: _delete_files(files))
+        transaction.on_commit(lambda: _delete_files(*files))
     drop_indexes(keys)
 
 
@@ -97,7 +104,7 @@ def add_document(
     source_name: str,
     content: BinaryIO,
     uploaded_by: User | None,
-    groups: Iterable[Group] | None = SAME_AUDIENCE,
+    groups: Iterable[Group] | _SameAudience | None = SAME_AUDIENCE,
     format: str = "",
     title: str = "",
 ) -> AddedDocument:
@@ -118,13 +125,14 @@ def add_document(
     except IntegrityError:  # the same name arrived twice at the same moment: the second looks again
         added = _record(corpus, name, stored, uploaded_by, groups, format, title)
     if added.outcome in ("unchanged", "refused"):
-        _delete_files([stored.name])
+        _delete_files((stored.name, ""))
     return added
 
 
 @transaction.atomic
 def _record(
-    corpus: Corpus, name: str, stored: _StoredFile, uploaded_by: User | None, groups: Iterable[Group] | None, format: str,
+    corpus: Corpus, name: str, stored: _StoredFile, uploaded_by: User | None,
+    groups: Iterable[Group] | _SameAudience | None, format: str,
     title: str,
 ) -> AddedDocument:  # fmt: skip
     document = Document.objects.select_for_update().filter(corpus=corpus, source_name=name).first()
@@ -140,11 +148,11 @@ def _record(
         _move(document, get_partition(corpus, groups))
     if document.sha256 == stored.sha256 and document.state != DocumentState.FAILED:
         return AddedDocument(document, "unchanged", "Unchanged, skipped.")
-    old_file = document.file
+    old = (document.file, document.sha256)
     document.file, document.sha256, document.size, document.uploaded_by = stored.name, stored.sha256, stored.size, uploaded_by
     document.save(update_fields=["file", "sha256", "size", "uploaded_by", "updated_at"])
     _requeue(document)
-    transaction.on_commit(lambda: _delete_files([old_file]))
+    transaction.on_commit(lambda: _delete_files(old))
     return AddedDocument(document, "changed", "Changed: the new version takes the old one's place when it is ready.")
 
 
@@ -188,10 +196,10 @@ def delete_document(*, document: Document) -> None:
     """Delete the row, the file and the passages. The gate closes with the commit; the index follows at once."""
     with transaction.atomic():
         document = Document.objects.select_for_update().get(pk=document.pk)
-        file = document.file
+        file = (document.file, document.sha256)
         _forget_passages(document)
         document.delete()
-        transaction.on_commit(lambda: _delete_files([file]))
+        transaction.on_commit(lambda: _delete_files(file))
     drain_removals(wait_s=2)
 
 
@@ -247,6 +255,11 @@ def _store(content: BinaryIO) -> _StoredFile | None:
     return _StoredFile(name=name, sha256=digest.hexdigest(), size=size)
 
 
-def _delete_files(names: Iterable[str]) -> None:
-    for name in names:
+def _delete_files(*files: tuple[str, str]) -> None:
+    """Delete stored files, given by name and hash, and the page pictures made of them unless the same bytes stay elsewhere."""
+    from ingestion.page_images import forget_page_images
+
+    for name, sha256 in files:
         (Path(settings.UPLOADS_DIR) / name).unlink(missing_ok=True)
+        if sha256 and not Document.objects.filter(sha256=sha256).exists():
+            forget_page_images(sha256)

@@ -13,8 +13,8 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One question as the composer sees it: its best sentence's probability, whether that sentence is right, and whether
-    the searched documents answer the question at all."""
+    """One question as the composer sees it: its confidence, whether its best sentence is right, and whether the searched
+    documents answer the question at all."""
 
     confidence: float
     is_right: bool

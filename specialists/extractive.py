@@ -1,8 +1,9 @@
 """The extractive composer: it picks the sentences of the passages that answer the question, and quotes them word for word.
 
-Each sentence of the passages gets a score, the log-odds of a logistic regression over a few features (`FEATURES`). The best
-one decides: below the threshold the composer abstains. Weights and threshold are fitted by `manage.py fit_composer` and kept,
-with their figures, in composer.json.
+Which sentences: each gets a score, the log-odds of a logistic regression over a few features (`FEATURES`). Whether at all:
+the composer abstains when no sentence is close enough to the question, by the cosine of their embeddings; of all features it
+is the one that a question's choice of words moves least. Weights and threshold are fitted by `manage.py fit_composer` and
+kept, with their figures, in composer.json.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The composer's answer. `quotes` are there even when it abstains; `confidence` is the best sentence's probability."""
+    """The composer's answer. `quotes` are there even when it abstains; `confidence` is the closest sentence's cosine."""
 
     is_answered: bool
     confidence: float
@@ -98,7 +99,7 @@ class Parameters:
     scale: tuple[float, ...]
     weights: tuple[float, ...]
     bias: float
-    threshold: float  # on the probability of the best sentence
+    threshold: float  # on the cosine of the closest sentence
     margin: float  # how far below the best (log-odds) a further sentence may be
 
 
@@ -118,10 +119,10 @@ def compose(question: str, evidence: Sequence[Evidence], parameters: Parameters 
     candidates = list_candidates(question, evidence)
     if not candidates:
         return Composition(is_answered=False, confidence=0.0, quotes=())
-    scores = score(features(question, candidates), parameters)
-    best = float(scores.max())
-    confidence = 1 / (1 + math.exp(-best))
-    quotes = _pick(candidates, scores, best - parameters.margin)
+    matrix = features(question, candidates)
+    scores = score(matrix, parameters)
+    confidence = closeness(matrix)
+    quotes = _pick(candidates, scores, float(scores.max()) - parameters.margin)
     return Composition(is_answered=confidence >= parameters.threshold, confidence=confidence, quotes=quotes)
 
 
@@ -139,6 +140,11 @@ def list_candidates(question: str, evidence: Sequence[Evidence]) -> list[Candida
     worth = [own + both + 1 / (1 + item.rank) for own, both, item in zip(alone, in_context, candidates, strict=True)]
     chosen = sorted(range(len(candidates)), key=lambda row: (-worth[row], row))[:MAX_SENTENCES]
     return [candidates[row] for row in sorted(chosen)]
+
+
+def closeness(matrix: NDArray[np.float64]) -> float:
+    """The cosine of the sentence that is closest to the question."""
+    return float(matrix[:, FEATURES.index("cosine")].max())
 
 
 def score(matrix: NDArray[np.float64], parameters: Parameters) -> NDArray[np.float64]:

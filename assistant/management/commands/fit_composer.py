@@ -16,7 +16,7 @@ from tqdm import tqdm
 from assistant.fitting import Example, LoadedArticles, load_articles, make_examples, unload_articles
 from assistant.squad_format import read_squad
 from specialists.calibration import Judged, choose_threshold, fit_logistic, risk_coverage
-from specialists.extractive import FEATURES, PARAMETERS, Parameters, score
+from specialists.extractive import FEATURES, PARAMETERS, Parameters, closeness, score
 
 ALTERED = 150
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--margin", type=float, default=0.8, help="how far below the best a further sentence may be, in log-odds"
         )
-        parser.add_argument("--refuse", type=float, default=0.9, help="share of the unanswerable questions to refuse")
+        parser.add_argument("--refuse", type=float, default=0.95, help="share of the unanswerable questions to refuse")
         parser.add_argument("--seed", type=int, default=7)
 
     def handle(self, *args: Any, train: Path, dev: Path, output: Path, **options: Any) -> None:
@@ -64,7 +64,7 @@ class Command(BaseCommand):
 def _judge(example: Example, parameters: Parameters) -> Judged:
     values = score(example.rows, parameters)
     best = int(values.argmax())
-    return Judged(float(1 / (1 + np.exp(-values[best]))), bool(example.labels[best]), example.is_answerable)
+    return Judged(closeness(example.rows), bool(example.labels[best]), example.is_answerable)
 
 
 def _examples(file: Path, count: int, seed: int, *, altered: bool = False) -> list[Example]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand
 
 from assistant.models import SuggestedQuestion
@@ -91,9 +91,14 @@ def _make_corpus(corpus: dict[str, Any], folder: Path) -> Corpus:
     root = folder / "documents" / corpus["slug"]
     for file in sorted(path for path in root.rglob("*") if path.is_file()):
         name = file.relative_to(root).as_posix()
-        audience: list[Group] | tuple[Group, ...] = narrowed.get(name, SAME_AUDIENCE)
         with file.open("rb") as content:
-            add_document(corpus=target, source_name=name, content=content, uploaded_by=target.owner, groups=audience)
+            add_document(
+                corpus=target,
+                source_name=name,
+                content=content,
+                uploaded_by=target.owner,
+                groups=narrowed.get(name, SAME_AUDIENCE),
+            )
     return target
 
 
