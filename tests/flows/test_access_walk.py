@@ -62,6 +62,7 @@ SERVED: dict[str, set[str]] = {
 FORMS: dict[str, dict[str, Any]] = {
     "assistant:ask": {"question": "Who approves a discount?"},
     "assistant:rename_conversation": {"title": "Renamed"},
+    "assistant:share_conversation": {"shared": "1"},
     "assistant:feedback": {"verdict": "helpful"},
     "ingestion:document_audience": {"audience": "everyone"},
 }

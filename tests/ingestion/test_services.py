@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestion import pipeline, services
+from ingestion.models import Chunk, Corpus, Document, DocumentState, PendingRemoval
+from ingestion.permissions import readable_chunks, readable_documents, readable_partitions
+from ingestion.verification import verify
+from ingestion.worker import ingest, work_until_empty
+from retrieval.indexing import partition_ids
+from retrieval.search import search
+from tests.people import LEAVE, People, add_text, make_corpora
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def handbook(people: People) -> Corpus:
+    return make_corpora(people)[0]
+
+
+def add(corpus: Corpus, name: str, text: str, **options: Any) -> services.AddedDocument:
+    return services.add_document(
+        corpus=corpus, source_name=name, content=io.BytesIO(text.encode()), uploaded_by=corpus.owner, **options
+    )
+
+
+def found_texts(person: Any, question: str) -> str:
+    hits = search(question, scope=[partition.key for partition in readable_partitions(person)]).hits
+    return " ".join(chunk.text for chunk in readable_chunks(person, [hit.id for hit in hits]))
+
+
+def test_it_takes_no_groups_for_nobody_and_never_for_everyone(people: People, handbook: Corpus) -> None:
+    for number, nobody in enumerate(([], (), frozenset())):
+        document = add(handbook, f"secret-{number}.md", LEAVE, groups=nobody).document
+        assert not readable_documents(people.ben).filter(pk=document.pk).exists()
+        assert readable_documents(handbook.owner).filter(pk=document.pk).exists()
+
+
+def test_it_skips_unchanged_bytes(handbook: Corpus, settings: Any) -> None:
+    document = add_text(handbook, "leave.md", LEAVE)
+    chunks = set(document.chunks.values_list("pk", flat=True))
+    assert add(handbook, "leave.md", LEAVE).outcome == "unchanged"
+    assert work_until_empty() == 0
+    assert set(document.chunks.values_list("pk", flat=True)) == chunks
+    assert [path for path in Path(settings.UPLOADS_DIR).rglob("*") if path.is_file()] == [services.original_path(document)]
+
+
+def test_it_replaces_a_changed_file_and_leaves_no_tail(people: People, handbook: Corpus) -> None:
+    add_text(handbook, "leave.md", LEAVE + "\n\n## Sabbatical\n\nA sabbatical lasts up to six months without pay.\n")
+    add_text(handbook, "leave.md", LEAVE.replace("27 days", "31 days"))
+    assert "31 days" in found_texts(people.ben, "annual leave days")
+    assert "27 days" not in found_texts(people.ben, "annual leave days")
+    assert "sabbatical" not in found_texts(people.ben, "sabbatical without pay")
+    assert verify() == []
+
+
+def test_it_answers_from_the_old_version_until_the_new_one_is_ready(people: People, handbook: Corpus) -> None:
+    document = add_text(handbook, "leave.md", LEAVE)
+    add(handbook, "leave.md", LEAVE.replace("27 days", "31 days"))
+    assert "27 days" in found_texts(people.ben, "annual leave days")
+    claims = pipeline.claim_documents(owner="test", limit=5)
+    parsed = pipeline.parse(claims[0])
+    assert parsed is not None
+    assert pipeline.draft(claims[0], parsed, lambda texts: [len(text.split()) for text in texts]) is not None
+    assert "27 days" in found_texts(people.ben, "annual leave days")
+    assert document.chunks.filter(revision=2).exists()
+
+
+def test_it_keeps_the_good_version_when_the_new_one_cannot_be_read(people: People, handbook: Corpus) -> None:
+    document = add_text(handbook, "leave.md", LEAVE)
+    add(handbook, "leave.md", "%PDF-1.4 no text at all")
+    work_until_empty()
+    document.refresh_from_db()
+    assert document.state == DocumentState.FAILED
+    assert document.error_message.endswith(".")
+    assert "27 days" in found_texts(people.ben, "annual leave days")
+
+
+def test_it_takes_a_deleted_document_out_of_database_store_and_index_at_once(handbook: Corpus) -> None:
+    document = add_text(handbook, "leave.md", LEAVE)
+    path, key = services.original_path(document), document.partition.key
+    services.delete_document(document=document)
+    assert not path.exists()
+    assert partition_ids(key) == (set(), set())
+    assert not PendingRemoval.objects.exists()
+    assert verify() == []
+
+
+@pytest.mark.parametrize("moment", ["claimed", "drafted"])
+def test_it_has_one_outcome_when_a_document_is_deleted_during_its_ingestion(handbook: Corpus, moment: str) -> None:
+    document = add(handbook, "leave.md", LEAVE).document
+    claims = pipeline.claim_documents(owner="test", limit=5)
+    if moment == "drafted":
+        parsed = pipeline.parse(claims[0])
+        item = pipeline.draft(claims[0], parsed, lambda texts: [len(text.split()) for text in texts])
+        services.delete_document(document=document)
+        pipeline.index([item])
+    else:
+        services.delete_document(document=document)
+        ingest(claims)
+    work_until_empty()
+    assert not Document.objects.exists()
+    assert not Chunk.objects.exists()
+    assert verify() == []
+
+
+def test_it_has_one_outcome_when_a_file_comes_again_during_its_ingestion(people: People, handbook: Corpus) -> None:
+    add(handbook, "leave.md", LEAVE)
+    claims = pipeline.claim_documents(owner="test", limit=5)
+    assert add(handbook, "leave.md", LEAVE).outcome == "unchanged"
+    assert add(handbook, "leave.md", LEAVE.replace("27 days", "31 days")).outcome == "changed"
+    ingest(claims)
+    work_until_empty()
+    assert Document.objects.get().state == DocumentState.READY
+    assert "31 days" in found_texts(people.ben, "annual leave days")
+    assert "27 days" not in found_texts(people.ben, "annual leave days")
+    assert verify() == []
+
+
+def test_it_closes_the_document_at_once_when_it_is_narrowed(people: People, handbook: Corpus) -> None:
+    document = add_text(handbook, "leave.md", LEAVE)
+    assert "27 days" in found_texts(people.cy, "annual leave days")
+    services.narrow_document(document=document, groups=[people.sales])
+    assert "27 days" not in found_texts(people.cy, "annual leave days")
+    work_until_empty()
+    assert "27 days" not in found_texts(people.cy, "annual leave days")
+    assert "27 days" in found_texts(people.ben, "annual leave days")
+    assert verify() == []
+
+
+def test_it_gives_up_on_a_document_that_is_lost_three_times_and_on_no_neighbour(handbook: Corpus) -> None:
+    """The worker is killed whenever it holds bad.md; the good ones were in the same batch the first time."""
+    for name in ("good-1.md", "bad.md", "good-2.md"):
+        add(handbook, name, LEAVE)
+    for _ in range(12):
+        claims = pipeline.claim_documents(owner="test", limit=10)
+        if any(claim.document.source_name == "bad.md" for claim in claims):
+            pipeline.release_leases()
+        else:
+            ingest(claims)
+    states = dict(Document.objects.values_list("source_name", "state"))
+    assert states == {"good-1.md": "ready", "good-2.md": "ready", "bad.md": "failed"}
+    assert "three times" in Document.objects.get(source_name="bad.md").error_message
+
+
+def test_it_finds_and_repairs_what_differs_between_index_and_database(handbook: Corpus) -> None:
+    from retrieval.indexing import drop_partition, remove_passages
+
+    document = add_text(handbook, "leave.md", LEAVE)
+    key = document.partition.key
+    remove_passages(key, [document.chunks.first().pk])
+    assert {finding.code for finding in verify()} == {"missing_dense", "missing_lexical"}
+    assert verify(repair=True)
+    assert verify() == []
+    drop_partition(key)
+    assert verify(repair=True)
+    assert verify() == []
+    ids = list(document.chunks.values_list("pk", flat=True))
+    Chunk.objects.filter(pk=ids[0]).delete()
+    assert {finding.code for finding in verify()} == {"orphan_dense", "orphan_lexical"}
+    assert verify(repair=True)
+    assert verify() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("../../etc/passwd", "etc/passwd"),
+        ("/absolute/name.md", "absolute/name.md"),
+        ("C:\\Users\\ada\\plan.docx", "C:/Users/ada/plan.docx"),
+        ("a/./b//c.txt", "a/b/c.txt"),
+        ("evil\x00\x1b[2Jname.md", "evil[2Jname.md"),
+        ("\u202etxt.exe.md", "txt.exe.md"),
+        ("..", ""),
+    ],
+)
+def test_it_keeps_a_name_but_never_a_path(name: str, kept: str) -> None:
+    assert services.clean_source_name(name) == kept
+
+
+def test_it_refuses_a_file_over_the_limit_with_what_to_do(handbook: Corpus, settings: Any) -> None:
+    settings.MAX_UPLOAD_BYTES = 1000
+    added = add(handbook, "big.txt", "x" * 1001)
+    assert added.outcome == "refused"
+    assert "Split it" in added.message
+    assert not any(path.is_file() for path in Path(settings.UPLOADS_DIR).rglob("*"))
