@@ -120,19 +120,24 @@ def _second_gate(row: Answer, hits: Sequence[Hit]) -> dict[int, Chunk]:
 
 
 def _compose(question: str, found: SearchResult, chunks: dict[int, Chunk]) -> Composition:
-    similarity = {hit.id: hit.score for hit in found.dense}
     evidence = [
         Evidence(
-            passage=chunk.pk,
-            context=chunk.context,
-            text=chunk.text,
-            sentences=tuple((start - chunk.start, end - chunk.start) for start, end in chunk.sentences),
-            similarity=similarity.get(chunk.pk, 0.0),
+            passage=hit.id,
+            context=chunks[hit.id].context,
+            text=chunks[hit.id].text,
+            sentences=_sentences(chunks[hit.id]),
+            relevance=hit.score / found.hits[0].score,
         )
-        for chunk in (chunks[hit.id] for hit in found.hits if hit.id in chunks)
+        for hit in found.hits
+        if hit.id in chunks
     ]
     release_connection()
     return compose(question, evidence)
+
+
+def _sentences(chunk: Chunk) -> tuple[tuple[int, int], ...]:
+    """The sentences as spans of the chunk's own text."""
+    return tuple((start - chunk.start, end - chunk.start) for start, end in chunk.sentences)
 
 
 @transaction.atomic

@@ -64,8 +64,7 @@ def make_examples(question: SquadQuestion, loaded: LoadedArticles) -> list[Examp
     from retrieval.search import search
 
     found = search(question.text, scope=[loaded.partition], top_k=PASSAGES_READ)
-    similarity = {hit.id: hit.score for hit in found.dense}
-    evidence = [_evidence(hit.id, *loaded.chunks[hit.id], similarity.get(hit.id, 0.0)) for hit in found.hits]
+    evidence = [_evidence(hit.id, *loaded.chunks[hit.id], hit.score / found.hits[0].score) for hit in found.hits]
     candidates = list_candidates(question.text, evidence)
     if not candidates:
         return []
@@ -79,7 +78,7 @@ def make_examples(question: SquadQuestion, loaded: LoadedArticles) -> list[Examp
     return [Example(features(question.text, candidates), np.array(labels), bool(question.answers) and owner is not None)]
 
 
-def _evidence(number: int, article: SquadArticle, draft: ChunkDraft, similarity: float) -> Evidence:
+def _evidence(number: int, article: SquadArticle, draft: ChunkDraft, relevance: float) -> Evidence:
     text = article.document.text[draft.start : draft.end]
     sentences = tuple((start - draft.start, end - draft.start) for start, end in draft.sentences)
-    return Evidence(passage=number, context=draft.context, text=text, sentences=sentences, similarity=similarity)
+    return Evidence(passage=number, context=draft.context, text=text, sentences=sentences, relevance=relevance)

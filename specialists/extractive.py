@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 EXTRACTIVE_ROUTE = "extractive"
 EXTRACTIVE_MODEL = "sentence-composer-1"
-FEATURES = ("cosine", "passage_cosine", "coverage", "coverage_in_context", "rank", "answer_type", "length")
+FEATURES = ("cosine", "coverage", "coverage_in_context", "relevance", "answer_type", "length")
 PARAMETERS = Path(__file__).with_name("composer.json")
 MAX_SENTENCES = 28  # that are embedded: what two cores do in about 150 ms
 MAX_QUOTES = 3
@@ -49,14 +49,14 @@ _HAS_NAME = re.compile(r"(?<=[a-z,;:(|] )[A-Z][a-zA-Z-]+|^[A-Z][a-z]+ [A-Z][a-z]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A passage to quote from. `sentences` are spans of `text`; `similarity` is the passage's cosine to the question, 0 when
-    the dense search did not find it."""
+    """A passage to quote from. `sentences` are spans of `text`; `relevance` is the passage's score in the search, as a
+    share of the best passage's."""
 
     passage: int
     context: str
     text: str
     sentences: tuple[tuple[int, int], ...]
-    similarity: float = 0.0
+    relevance: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +161,10 @@ def features(question: str, candidates: Sequence[Candidate]) -> NDArray[np.float
     asked = embedder.embed_queries([question])[0]
     cosine = embedder.embed_passages([f"{candidate.evidence.context}\n{candidate.text}" for candidate in candidates]) @ asked
     coverage, coverage_in_context = _coverages(question, candidates)
-    similarity = [candidate.evidence.similarity for candidate in candidates]
     kind = [_answer_type(question, candidate.text) for candidate in candidates]
-    rank = [-math.log(1 + candidate.rank) for candidate in candidates]
+    relevance = [candidate.evidence.relevance for candidate in candidates]
     length = [math.log(len(candidate.text.split())) for candidate in candidates]
-    return np.column_stack([cosine, similarity, coverage, coverage_in_context, rank, kind, length]).astype(np.float64)
+    return np.column_stack([cosine, coverage, coverage_in_context, relevance, kind, length]).astype(np.float64)
 
 
 def _coverages(question: str, candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:

@@ -8,7 +8,7 @@ def evidence(passage: int, context: str, *sentences: str) -> Evidence:
     for sentence in sentences:
         spans.append((len(text), len(text) + len(sentence)))
         text += sentence + " "
-    return Evidence(passage, context, text, tuple(spans), similarity=0.6)
+    return Evidence(passage, context, text, tuple(spans))
 
 
 LEAVE = evidence(
