@@ -43,13 +43,17 @@ def installation(request: pytest.FixtureRequest) -> Iterator[Installation]:
 
 
 @pytest.fixture(scope="module")
-def ada(installation: Installation) -> httpx.Client:
-    return installation.client(*installation.create_person("ada", "--admin"))
+def ada(installation: Installation) -> Iterator[httpx.Client]:
+    client = installation.client(*installation.create_person("ada", "--admin"))
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="module")
-def ben(installation: Installation) -> httpx.Client:
-    return installation.client(*installation.create_person("ben", "--groups", "Sales"))
+def ben(installation: Installation) -> Iterator[httpx.Client]:
+    client = installation.client(*installation.create_person("ben", "--groups", "Sales"))
+    yield client
+    client.close()
 
 
 def upload(client: httpx.Client, corpus: str, name: str, content: bytes) -> Any:
