@@ -69,6 +69,7 @@ def sign_in(browser: Browser, url: str, username: str, password: str, options: d
 
 
 def ask(page: Page, question: str) -> None:
+    page.wait_for_load_state("load")
     turns = page.locator("article.a").count()
     page.locator("#question").fill(question)
     page.keyboard.press("Enter")

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 WAIT_MS = 60_000
+expect.set_options(timeout=WAIT_MS)
 
 
 def word_bytes() -> bytes:
@@ -82,6 +83,7 @@ class Visit:
 
     def ask(self, question: str) -> Any:
         """Type the question, send it with Enter and wait for the finished answer."""
+        self.page.wait_for_load_state("load")  # no person presses Enter before the page has its scripts
         turns = self.page.locator(".turn").count()
         self.page.locator("#question").fill(question)
         self.page.keyboard.press("Enter")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,11 @@ ROWS = {
 
 
 @pytest.fixture(scope="module")
-def installation() -> Iterator[Installation]:
+def installation() -> Installation:
     made = Installation()
     made.manage("migrate", "--verbosity", "0")
     made.create_person("ada", "--admin")
-    yield made
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,9 @@ def test_it_imports_searches_asks_and_measures(installation: Installation, beir:
     assert hits[0]["document"] == "d-3"
     assert installation.manage_json("search", "sensor calibration", "--as", "eve") == []
 
-    result = installation.manage_json("ask", "How many days of annual leave do employees get?", "--as", "ben", "--corpus", "Rules")
+    result = installation.manage_json(
+        "ask", "How many days of annual leave do employees get?", "--as", "ben", "--corpus", "Rules"
+    )
     assert result["status"] == "answered"
     assert result["sentences"][0] == {"text": ROWS["d-1"][1], "citations": [1]}
     citation = result["citations"][0]

@@ -1,0 +1,24 @@
+"""Loads what the first question would otherwise wait for."""
+
+from __future__ import annotations
+
+import logging
+
+from retrieval.errors import RetrievalError
+
+logger = logging.getLogger(__name__)
+
+
+def load_models() -> None:
+    """Load the embedder and the search libraries into this process. What is missing is told again by the first answer."""
+    try:
+        from retrieval.embedders import get_embedder
+        from retrieval.indexes.faiss_cpu import FaissCpuIndex
+        from retrieval.lexical import query_terms
+
+        embedder = get_embedder()
+        embedder.embed_queries(["warm up"])
+        FaissCpuIndex.create(embedder.dimension)
+        query_terms("warm up")
+    except RetrievalError as error:
+        logger.warning("The models are not ready: %s", error.public_message)
