@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from assistant.errors import UNEXPECTED
 from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
-from assistant.followups import standalone_question
+from assistant.followups import standalone_question, topic
 from assistant.models import Answer, AnswerState, Citation
 from ingestion.connections import release_connection
 from ingestion.models import Chunk, Partition
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PASSAGES_READ = 12
+TURNS_REMEMBERED = 20
 OPEN_STATES = (AnswerState.PENDING, AnswerState.ANSWERING)
 
 
@@ -97,14 +98,13 @@ def _authorize(row: Answer) -> list[Partition]:
 def _understand(row: Answer) -> str:
     if row.standalone_question:  # a retry keeps the understanding of the first time
         return row.standalone_question
-    previous = (
+    turns = (
         Answer.objects.filter(conversation=row.conversation_id, pk__lt=row.pk)
         .exclude(state__in=[AnswerState.FAILED, AnswerState.STOPPED])
         .order_by("-pk")
-        .values_list("standalone_question", "question")
-        .first()
+        .values_list("question", "standalone_question")[:TURNS_REMEMBERED]
     )
-    return standalone_question(row.question, (previous[0] or previous[1]) if previous else None)
+    return standalone_question(row.question, topic([(asked, whole or asked) for asked, whole in reversed(turns)]))
 
 
 def _retrieve(question: str, partitions: Sequence[Partition]) -> SearchResult:

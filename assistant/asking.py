@@ -34,11 +34,13 @@ def corpora_named(person: User, names: Sequence[str]) -> list[Corpus]:
 
 
 def ask(*, person: User, question: str, corpora: Sequence[Corpus] = ()) -> dict[str, Any]:
-    """Ask and wait. The keys are those of `manage.py ask --json`."""
+    """Ask and wait. The keys are those of `manage.py ask --json`. The person's conversations stay their own: none is left."""
     row = create_answer(user=person, question=question, corpora=corpora)
     run_now(row)
     row.refresh_from_db()
-    return as_result(row)
+    result = as_result(row)
+    row.conversation.delete()
+    return result
 
 
 def as_result(row: Answer) -> dict[str, Any]:

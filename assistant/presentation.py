@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,6 +18,7 @@ from ingestion.permissions import readable_chunks, readable_documents
 HIDDEN = "This sentence quoted a document that you may not read."
 CLOSEST_SHOWN = 2
 FOLLOW_UPS_SHOWN = 3
+QUESTION_WORDS = frozenset({"what", "who", "where", "when", "how", "why", "which"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +221,17 @@ def _follow_ups(answer: Answer, citations: Iterable[PresentedCitation]) -> tuple
         return ()
     paths = Chunk.objects.filter(document=first.document_id).order_by("position").values_list("heading_path", flat=True)
     headings = list(dict.fromkeys(path[-1] for path in paths if path and path[-1] != first.place))
-    suitable = [heading for heading in headings if 3 < len(heading) <= 50 and heading.lower() not in first.title.lower()]
-    return tuple(f"What does {first.title} say about {heading}?" for heading in suitable[:FOLLOW_UPS_SHOWN])
+    return tuple(question for heading in headings if (question := _question_about(heading, first.title)))[:FOLLOW_UPS_SHOWN]
+
+
+def _question_about(heading: str, title: str) -> str:
+    """A heading that is a question already, or one about it; empty for headings that name nothing."""
+    if heading.endswith("?"):
+        return heading
+    name = re.sub(r"^[\d.\s§]+", "", heading).rstrip(".:")
+    if len(name.split()) < 2 or len(name) > 50 or name.lower() in title.lower() or name.split()[0].lower() in QUESTION_WORDS:
+        return ""
+    return f"What does “{title}” say about “{name}”?"
 
 
 def export_markdown(conversation: Conversation, user: User) -> str:

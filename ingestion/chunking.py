@@ -146,6 +146,8 @@ class _Chunker:
     def _sentences(self, unit: _Unit) -> Iterator[Span]:
         for block in unit.blocks:
             start, end = max(block.start, unit.start), min(block.end, unit.end)
+            if block.is_header and len(unit.blocks) > 1:
+                continue  # column names say nothing by themselves
             if block.kind in ("table_row", "list_item", "heading"):
                 yield start, end
             elif block.kind == "code":

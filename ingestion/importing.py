@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.contrib.auth.models import Group, User
 from django.core.management.base import CommandError
@@ -42,6 +42,10 @@ def named_groups(names: Iterable[str]) -> list[Group]:
     return [Group.objects.get_or_create(name=name.strip())[0] for name in names if name.strip()]
 
 
+def in_words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"
+
+
 def _first_administrator() -> User | None:
     return User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
 
@@ -63,5 +67,7 @@ def finish_ingestion(corpus: Corpus) -> dict[str, int]:
                 break
             if not taken:
                 time.sleep(0.5)  # another worker holds the rest
+    for document in corpus.documents.filter(state=DocumentState.FAILED):
+        tqdm.write(f"{document.source_name}: {document.error_message}", file=sys.stderr)
     counts = corpus.documents.values_list("state").annotate(number=Count("pk"))
     return {str(state): number for state, number in counts}

@@ -10,7 +10,9 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import accumulate
 
+import numpy as np
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -20,14 +22,16 @@ from ingestion.models import Chunk, Document, DocumentState, DocumentText, Pendi
 from ingestion.parsers.base import ParsedDocument, ParseError
 from ingestion.parsers.sandbox import parse_file
 from ingestion.services import original_path
+from retrieval.embedders import Embedder
 from retrieval.errors import RetrievalError
-from retrieval.passages import Passage
+from retrieval.passages import FloatMatrix, Passage
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 3
 MAX_CHUNKS = 20_000
+EMBED_AT_ONCE = 128  # passages, between two looks at the clock
 IN_WORK = (DocumentState.PARSING, DocumentState.INDEXING)
 
 
@@ -186,7 +190,7 @@ def index(drafts: Sequence[Draft]) -> None:
     if not drafts:
         return
     passages = [Passage(chunk.pk, chunk.text, chunk.context) for draft in drafts for chunk in draft.chunks]
-    vectors = get_embedder().embed_passages([passage.searchable_text for passage in passages])
+    vectors = _embed(get_embedder(), drafts, [passage.searchable_text for passage in passages])
     by_partition: dict[str, list[Draft]] = {}
     for item in drafts:
         by_partition.setdefault(item.claim.document.partition.key, []).append(item)
@@ -196,11 +200,25 @@ def index(drafts: Sequence[Draft]) -> None:
         _write(key, members, [passages[row] for row in rows], vectors[rows])
 
 
-def _write(key: str, drafts: Sequence[Draft], passages: Sequence[Passage], vectors: object) -> None:
+def _embed(embedder: Embedder, drafts: Sequence[Draft], texts: Sequence[str]) -> FloatMatrix:
+    """The texts' vectors, with the documents' progress on their rows as it goes."""
+    parts: list[FloatMatrix] = []
+    ends = list(accumulate(len(item.chunks) for item in drafts))
+    for start in range(0, len(texts), EMBED_AT_ONCE):
+        parts.append(embedder.embed_passages(texts[start : start + EMBED_AT_ONCE]))
+        done = start + len(parts[-1])
+        for item, end in zip(drafts, ends, strict=True):
+            begin = end - len(item.chunks)
+            if begin < done and end > start:
+                _held(item.claim, chunks_embedded=min(done, end) - begin)
+    return np.concatenate(parts)
+
+
+def _write(key: str, drafts: Sequence[Draft], passages: Sequence[Passage], vectors: FloatMatrix) -> None:
     from retrieval.indexing import write_passages
 
     try:
-        write_passages(key, add=passages, vectors=vectors)  # type: ignore[arg-type]
+        write_passages(key, add=passages, vectors=vectors)
     except RetrievalError as error:
         logger.warning("Index %s could not be written: %s", key, error.code)
         for item in drafts:

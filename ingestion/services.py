@@ -146,8 +146,9 @@ def _record(
         return AddedDocument(document, "added", "Added.")
     if groups is not SAME_AUDIENCE:
         _move(document, get_partition(corpus, groups))
-    if document.sha256 == stored.sha256 and document.state != DocumentState.FAILED:
-        return AddedDocument(document, "unchanged", "Unchanged, skipped.")
+    if document.sha256 == stored.sha256:
+        failed = document.state == DocumentState.FAILED
+        return AddedDocument(document, "unchanged", f"Unchanged, skipped.{' It failed before: press Retry.' if failed else ''}")
     old = (document.file, document.sha256)
     document.file, document.sha256, document.size, document.uploaded_by = stored.name, stored.sha256, stored.size, uploaded_by
     document.save(update_fields=["file", "sha256", "size", "uploaded_by", "updated_at"])

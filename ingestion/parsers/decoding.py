@@ -14,6 +14,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SAMPLE = 64 * 1024
+_FEW = 8  # bytes outside ASCII, in which the detector sees too little
 # Encodings that offices really use. The detector knows a hundred, and with a short text it picks a strange one.
 _CANDIDATES = [
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "iso8859_2", "koi8_r",
@@ -52,5 +53,12 @@ def _guess(data: bytes) -> str:
     from charset_normalizer import from_bytes
 
     sample = data[:_SAMPLE]
-    best = from_bytes(sample, cp_isolation=_CANDIDATES, enable_fallback=False).best() if sample else None
+    if not sample:
+        return ""
+    matches = from_bytes(sample, cp_isolation=_CANDIDATES, enable_fallback=False)
+    best = matches.best()
+    # A few accents are as likely in cp1250 as in cp1252, and the detector then takes either; the West is the likelier.
+    western = next((match for match in matches if match.encoding == "cp1252"), None)
+    if best and western and best.encoding == "cp1250" and sum(byte > 127 for byte in sample) < _FEW:
+        best = western
     return data.decode(best.encoding if best else "cp1252", errors="replace")

@@ -273,7 +273,8 @@ def _distinct(sizes: Sequence[float]) -> list[float]:
 
 
 def _joined(lines: Sequence[Line]) -> str:
-    """The lines' text. Where the next word would still have fitted, the author ended the line, and it stays ended."""
+    """The lines' text. Where the next word would still have fitted, the author ended the line, and it stays ended; but a
+    line that goes on in lower case was only wrapped."""
     edge = max(line.right for line in lines)
     text = lines[0].text
     for last, line in pairwise(lines):
@@ -282,5 +283,6 @@ def _joined(lines: Sequence[Line]) -> str:
             continue
         word = len(line.text.partition(" ")[0]) + 2
         width = max(line.right - line.x, 0.0) / max(len(line.text), 1)
-        text += ("\n" if last.right + word * width < edge else " ") + line.text
+        was_ended = last.right + word * width < edge and not line.text[:1].islower()
+        text += ("\n" if was_ended else " ") + line.text
     return text.rstrip(_HYPHENS)

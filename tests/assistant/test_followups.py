@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.followups import standalone_question
+from assistant.followups import standalone_question, topic
 
 LEAVE = "How many days of leave do I get in my first year?"
 
@@ -12,7 +12,8 @@ LEAVE = "How many days of leave do I get in my first year?"
     [
         ("and for contractors?", "How many days of leave do I get in my first year, for contractors?"),
         ("What about contractors?", "How many days of leave do I get in my first year, for contractors?"),
-        ("In Portugal?", "How many days of leave do I get in my first year, In Portugal?"),
+        ("at what pay?", "How many days of leave do I get in my first year, at what pay?"),
+        ("and in my second year?", "How many days of leave do I get in my second year?"),
         ("When does it expire?", "How many days of leave do I get in my first year? When does it expire?"),
     ],
 )
@@ -27,6 +28,7 @@ def test_it_completes_a_follow_up_from_the_question_before(question: str, expect
         "And who approves a new supplier in the Leeds office?",
         "What is the hotel limit in Lisbon?",
         "Where is the parental leave policy that replaced the one of 2023 kept?",
+        "What about the travel policy of 2026?",
     ],
 )
 def test_it_leaves_a_whole_question_alone(question: str) -> None:
@@ -35,3 +37,33 @@ def test_it_leaves_a_whole_question_alone(question: str) -> None:
 
 def test_it_has_nothing_to_complete_a_first_question_from() -> None:
     assert standalone_question("and   for contractors?", None) == "and for contractors?"
+
+
+def test_it_puts_a_new_place_in_the_place_of_the_old_one() -> None:
+    assert standalone_question("and in Lisbon?", "What does a hotel in Berlin cost?") == "What does a hotel in Lisbon?"
+    whole = standalone_question("and in Porto?", "What is the hotel limit in Leeds for a customer?")
+    assert whole == "What is the hotel limit in Porto for a customer?"
+
+
+def test_it_does_not_pile_follow_ups_up() -> None:
+    turns: list[tuple[str, str]] = []
+    for question in ("How do I fail over the database?", "who does it?", "how long does it take?", "and for replicas?"):
+        turns.append((question, standalone_question(question, topic(turns))))
+    assert [whole for _, whole in turns] == [
+        "How do I fail over the database?",
+        "How do I fail over the database? Who does it?",
+        "How do I fail over the database? How long does it take?",
+        "How do I fail over the database, for replicas?",
+    ]
+
+
+def test_it_remembers_the_phrase_that_was_put_in() -> None:
+    turns = [("What is the hotel limit in Leeds?",) * 2]
+    turns.append(("and in Porto?", standalone_question("and in Porto?", topic(turns))))
+    assert topic(turns) == "What is the hotel limit in Porto?"
+
+
+def test_it_begins_anew_with_a_whole_question() -> None:
+    turns = [("What is the hotel limit in Leeds?",) * 2, ("Who approves a new supplier?",) * 2]
+    assert topic(turns) == "Who approves a new supplier?"
+    assert topic([]) is None

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from assistant.asking import ask
-from assistant.models import Answer, Conversation
+from assistant.models import Answer
 from assistant.services import create_answer
 from assistant.streams import run_now
 from assistant.suggestions import suggested_questions
@@ -70,8 +70,9 @@ def _leak(item: dict[str, Any]) -> str:
 def _follow_up(item: dict[str, Any], person: User) -> str:
     from assistant.asking import as_result
 
-    conversation = Conversation.objects.filter(user=person).order_by("-pk").first()
-    row: Answer = create_answer(user=person, question=item["follow_up"]["question"], conversation=conversation)
+    first: Answer = create_answer(user=person, question=item["question"])
+    run_now(first)
+    row = create_answer(user=person, question=item["follow_up"]["question"], conversation=first.conversation)
     run_now(row)
     row.refresh_from_db()
     return problem_with(item["follow_up"], as_result(row))

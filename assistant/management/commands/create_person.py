@@ -19,13 +19,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="the user name")
-        parser.add_argument("--groups", default="", help="comma-separated groups, made when missing")
+        parser.add_argument("--groups", help="comma-separated groups, made when missing; left out, groups stay as they are")
         parser.add_argument("--admin", action="store_true", help="an administrator")
         parser.add_argument("--full-name", default="")
         parser.add_argument("--email", default="")
         parser.add_argument("--json", action="store_true")
 
-    def handle(self, *args: Any, name: str, groups: str, admin: bool, full_name: str, email: str, **options: Any) -> None:
+    def handle(self, *args: Any, name: str, groups: str | None, admin: bool, full_name: str, email: str, **options: Any) -> None:
         try:
             User.username_validator(name)
         except ValidationError as error:
@@ -39,10 +39,11 @@ class Command(BaseCommand):
         if admin:
             person.is_superuser = True
         person.save()
-        person.groups.set(named_groups(groups.split(",")))
+        if groups is not None:
+            person.groups.set(named_groups(groups.split(",")))
         if options["json"]:
             self.stdout.write(json.dumps({"username": name, "password": password, "is_new": is_new}))
         elif is_new:
             self.stdout.write(f"{name} can sign in with the password {password}")
         else:
-            self.stdout.write(f"{name} exists; groups are set.")
+            self.stdout.write(f"{name} exists and is up to date.")

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand
 
+from assistant.management.commands.serve import check_port
 from assistant.models import SuggestedQuestion
 from ingestion.importing import finish_ingestion, named_groups
 from ingestion.models import Corpus, Document
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, port: str, **options: Any) -> None:
+        check_port("127.0.0.1", port)
         folder = settings.BASE_DIR / "demo"
         organization = json.loads((folder / "organization.json").read_text(encoding="utf-8"))
         path = settings.DATA_DIR / ACCOUNTS
@@ -47,7 +49,7 @@ class Command(BaseCommand):
         self.stdout.write(f"\n{organization['name']} is at http://127.0.0.1:{port}\n")
         for person in organization["people"]:
             username = person["username"]
-            self.stdout.write(f"  {username:10} {passwords[username]:18} {person['full_name']}, {person['role']}")
+            self.stdout.write(f"  {username:16} {passwords[username]:18} {person['full_name']}, {person['role']}")
         self.stdout.write("")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", default="8000")
 
     def handle(self, *args: Any, host: str, port: str, **options: Any) -> None:
+        check_port(host, port)
         commands = {"web": [*WEB, "--host", host, "--port", port]}
         if not settings.CELERY_BROKER_URL:
             commands["worker"] = WORKER
@@ -53,6 +55,18 @@ class Command(BaseCommand):
                 time.sleep(1)
                 processes[name] = _start(commands[name])
         _stop(processes.values())
+
+
+def check_port(host: str, port: str) -> None:
+    """CommandError, with what to do, unless the port can be listened on."""
+    if not (port.isdecimal() and 0 < int(port) < 65536):
+        raise CommandError(f"{port} is not a port. Choose a number from 1 to 65535, such as PORT=9000 make run.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError:
+            raise CommandError(f"Port {port} is in use. Choose another, such as PORT=9000 make run.") from None
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:

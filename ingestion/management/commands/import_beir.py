@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from retrieval.beir_format import read_corpus
 from tqdm import tqdm
 
-from ingestion.importing import add_import_arguments, find_or_create_corpus, finish_ingestion
+from ingestion.importing import add_import_arguments, find_or_create_corpus, finish_ingestion, in_words
 from ingestion.services import add_document
+from retrieval.beir_format import read_corpus
 
 
 class Command(BaseCommand):
@@ -43,4 +43,8 @@ class Command(BaseCommand):
             outcomes[added.outcome] += 1
         states = finish_ingestion(target)
         summary = {"corpus": target.name, "rows": len(rows), **outcomes, "documents": states}
-        self.stdout.write(json.dumps(summary) if options["json"] else f"{target.name}: {dict(outcomes)} → {states}")
+        self.stdout.write(
+            json.dumps(summary)
+            if options["json"]
+            else f"{target.name}: files {in_words(outcomes)}; documents {in_words(states)}."
+        )

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from ingestion.importing import add_import_arguments, find_or_create_corpus, finish_ingestion
+from ingestion.importing import add_import_arguments, find_or_create_corpus, finish_ingestion, in_words
 from ingestion.services import add_document
 
 
@@ -42,7 +42,11 @@ class Command(BaseCommand):
                 tqdm.write(f"{file}: {added.message}", file=sys.stderr)
         states = {} if options["queue_only"] else finish_ingestion(target)
         summary = {"corpus": target.name, "files": len(files), **outcomes, "documents": states}
-        self.stdout.write(json.dumps(summary) if options["json"] else f"{target.name}: {dict(outcomes)} → {states}")
+        self.stdout.write(
+            json.dumps(summary)
+            if options["json"]
+            else f"{target.name}: files {in_words(outcomes)}; documents {in_words(states)}."
+        )
 
 
 def _is_hidden(file: Path, root: Path) -> bool:
