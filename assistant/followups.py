@@ -58,12 +58,13 @@ def _with_fragment(previous: str, fragment: str) -> str:
     opening = _PREPOSITION.match(fragment)
     if not opening:
         return f"{previous}, for {fragment}?"
+    named = re.compile(rf"\b{opening[0]}(?:\s+[A-Z][\w-]*)+")
     phrase = re.compile(rf"\b{opening[0]}\b(?:(?!\b{_PREPOSITION.pattern[1:]})[^,?!])*", re.IGNORECASE)
-    found = list(phrase.finditer(previous))
+    found = list(named.finditer(previous)) or list(phrase.finditer(previous))
     if not found:
         return f"{previous}, {fragment}?"
     last = found[-1]
-    return f"{previous[: last.start()]}{fragment[0].lower()}{fragment[1:]} {previous[last.end() :]}".rstrip() + "?"
+    return f"{previous[: last.start()]}{fragment[0].lower()}{fragment[1:]} {previous[last.end() :].lstrip()}".rstrip() + "?"
 
 
 def _is_fragment(question: str, rest: str) -> bool:

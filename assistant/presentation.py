@@ -76,6 +76,14 @@ class PresentedAnswer:
         return self.state not in (AnswerState.PENDING, AnswerState.ANSWERING)
 
     @property
+    def sources(self) -> list[tuple[PresentedCitation, str]]:
+        """One entry for each place that is cited: its first citation, and the numbers of them all, such as “1, 3”."""
+        places: dict[tuple[int | None, str], list[PresentedCitation]] = {}
+        for citation in self.citations:
+            places.setdefault((citation.document_id, citation.place), []).append(citation)
+        return [(group[0], ", ".join(str(citation.number) for citation in group)) for group in places.values()]
+
+    @property
     def total(self) -> int:
         return len(self.sentences)
 

@@ -6,7 +6,7 @@
     const evidence = document.getElementById("evidence-1");
     if (!evidence) return;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    evidence.scrollIntoView({ block: "center", inline: "nearest", behavior: calm ? "auto" : "instant" });
+    evidence.scrollIntoView({ block: "center", inline: "start", behavior: calm ? "auto" : "instant" });
   }
 
   document.addEventListener("click", (event) => {

@@ -40,7 +40,7 @@ def test_it_has_nothing_to_complete_a_first_question_from() -> None:
 
 
 def test_it_puts_a_new_place_in_the_place_of_the_old_one() -> None:
-    assert standalone_question("and in Lisbon?", "What does a hotel in Berlin cost?") == "What does a hotel in Lisbon?"
+    assert standalone_question("and in Lisbon?", "What does a hotel in Berlin cost?") == "What does a hotel in Lisbon cost?"
     whole = standalone_question("and in Porto?", "What is the hotel limit in Leeds for a customer?")
     assert whole == "What is the hotel limit in Porto for a customer?"
 
