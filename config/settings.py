@@ -202,7 +202,7 @@ VECTOR_INDEX = {
 
 # --- Answers ----------------------------------------------------------------------------------------------------------
 MAX_QUESTION_CHARACTERS = env_int("MAX_QUESTION_CHARACTERS", 2000, minimum=50)
-ANSWER_THREADS = env_int("ANSWER_THREADS", 4, minimum=1)
+ANSWER_THREADS = env_int("ANSWER_THREADS", 2, minimum=1)
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
