@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -7,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from assistant.management.commands.serve import web_command
 from tests.environment import ROOT
 
 
@@ -40,6 +43,15 @@ def test_it_has_a_compose_file_that_the_compose_schema_accepts(profile: str | No
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_it_serves_in_the_container_as_it_does_in_the_tests() -> None:
+    """The worker's, the broker's and the preparing command are run by the flow tests, straight from this file."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    command = web_command("0.0.0.0", "8000")
+    assert services["web"]["command"] == command
+    assert f"CMD {json.dumps(command)}" in (ROOT / "Dockerfile").read_text()
+    assert services["worker-gpu"]["command"] == services["worker"]["command"]
 
 
 def test_it_documents_every_setting() -> None:

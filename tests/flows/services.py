@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
+
+from tests.environment import ROOT
 from tests.flows.installation import free_port, wait_for
+
+
+def compose_command(service: str) -> list[str]:
+    """The very command of docker-compose.yml, so that what is deployed is what is tested."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    return list(services[service]["command"])
 
 
 def _as_postgres() -> None:
@@ -54,7 +63,7 @@ def redis() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="intramural-redis-") as folder:
         port = free_port()
         server = subprocess.Popen(
-            ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"],
+            [*compose_command("broker"), "--port", str(port), "--bind", "127.0.0.1", "--dir", folder],
             stdout=subprocess.DEVNULL,
         )
         try:

@@ -9,20 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
-from tests.environment import ROOT
 from tests.flows.installation import Installation, wait_for
-from tests.flows.services import postgresql, redis
+from tests.flows.services import compose_command, postgresql, redis
 from tests.people import LEAVE
 
 pytestmark = pytest.mark.slow
-
-
-def compose_command(service: str) -> list[str]:
-    """The very command of docker-compose.yml, so that what is deployed is what is tested."""
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    return list(services[service]["command"])
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql-redis"])

@@ -16,7 +16,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-WEB = ["-m", "uvicorn", "config.asgi:application", "--no-access-log", "--timeout-graceful-shutdown", "10"]
 WORKER = ["manage.py", "run_worker"]
 STOP_AFTER_S = 15
 PR_SET_PDEATHSIG = 1
@@ -31,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: str, **options: Any) -> None:
         check_port(host, port)
-        commands = {"web": [*WEB, "--host", host, "--port", port]}
+        commands = {"web": ["-m", *web_command(host, port)]}
         if not settings.CELERY_BROKER_URL:
             commands["worker"] = WORKER
         stopping = False
@@ -55,6 +54,12 @@ class Command(BaseCommand):
                 time.sleep(1)
                 processes[name] = _start(commands[name])
         _stop(processes.values())
+
+
+def web_command(host: str, port: str) -> list[str]:
+    """The web server's command, here as in the container."""
+    options = ["--no-access-log", "--timeout-graceful-shutdown", "10"]
+    return ["uvicorn", "config.asgi:application", "--host", host, "--port", port, *options]
 
 
 def check_port(host: str, port: str) -> None:
