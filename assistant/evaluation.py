@@ -16,13 +16,13 @@ def evaluate(folder: Path, qrels_file: Path, top_k: int) -> dict[str, Any]:
     import numpy as np
     from django.contrib.auth.models import User
     from django.core.management import call_command
-    from retrieval.beir_format import read_qrels, read_queries
-    from retrieval.metrics import mrr_at_k, ndcg_at_k, recall_at_k
-    from retrieval.search import search
 
     from ingestion.models import Chunk
     from ingestion.permissions import readable_chunks, readable_partitions
+    from retrieval.beir_format import read_qrels, read_queries
     from retrieval.embedders import get_embedder
+    from retrieval.metrics import mrr_at_k, ndcg_at_k, recall_at_k
+    from retrieval.search import search
 
     call_command("migrate", verbosity=0)
     person = User.objects.create_superuser("evaluator")

@@ -85,9 +85,8 @@ def _repair(key: str, partition: Partition, codes: set[str]) -> None:
 
 def _add(key: str, ids: Sequence[int]) -> None:
     """Embed these passages again and write them."""
-    from retrieval.indexing import write_passages
-
     from retrieval.embedders import get_embedder
+    from retrieval.indexing import write_passages
 
     for start in range(0, len(ids), BATCH):
         chunks = Chunk.objects.filter(pk__in=ids[start : start + BATCH])

@@ -7,11 +7,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from retrieval.search import search
 
 from assistant.asking import corpora_named, person_named
 from ingestion.permissions import readable_chunks, readable_partitions
 from retrieval.errors import RetrievalError
+from retrieval.search import search
 
 
 class Command(BaseCommand):
