@@ -124,12 +124,21 @@ def _measured(text_page: Any, text: str, offset: int) -> Line:
     x, y, right, _ = (ctypes.c_double() for _ in range(4))
     pdfium.FPDFText_GetCharOrigin(text_page, index + _units(text) - 1, right, y)
     pdfium.FPDFText_GetCharOrigin(text_page, index, x, y)
-    middle = index + _units(text) // 2  # a bullet at the beginning or a reference at the end may be of another size
+    middle = index + _units(text[: _middle_of(text)])
     matrix = pdfium.FS_MATRIX()
     scale = 1.0
     if pdfium.FPDFText_GetMatrix(text_page, middle, matrix):
         scale = (matrix.c**2 + matrix.d**2) ** 0.5 or 1.0
     return Line(text, x.value, right.value, y.value, round(pdfium.FPDFText_GetFontSize(text_page, middle) * scale, 1))
+
+
+def _middle_of(text: str) -> int:
+    """A drawn character in the middle: a bullet at the beginning or a reference at the end may be of another size, and a
+    space that PDFium made up has none. `text` ends in no space."""
+    position = len(text) // 2
+    while text[position].isspace():
+        position += 1
+    return position
 
 
 def _same_baseline_joined(lines: list[Line]) -> list[Line]:

@@ -12,6 +12,7 @@ from ingestion.parsers.cleaning import clean
 from ingestion.parsers.formats import read_document
 from tests.data.office import make_docx, make_pptx, make_xlsx, with_part
 from tests.data.pdfs import Text, make_many_pages, make_pdf, paragraphs
+from tests.environment import ROOT
 
 Read = Callable[[str, bytes], ParsedDocument]
 
@@ -377,3 +378,9 @@ def test_it_reads_a_pdf_of_the_most_pages_and_refuses_one_more(read: Read, monke
     assert read("a.pdf", make_many_pages(5_000)).pages == 5_000
     with pytest.raises(ParseError, match="5,001 pages; the limit is 5,000"):
         read("a.pdf", make_many_pages(5_001))
+
+
+def test_it_joins_a_wrapped_line_whose_middle_is_a_space_that_the_page_does_not_draw(read: Read) -> None:
+    """Chromium places words without drawing the spaces between them; PDFium makes such a space up, with a size of its own."""
+    text = read("leave-policy.pdf", (ROOT / "demo/documents/handbook/leave-policy.pdf").read_bytes()).text
+    assert "employees with ten full years have three extra days." in text
