@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import Http404
 
 from ingestion.models import Audience, Chunk, Corpus, Document, Partition
@@ -59,8 +59,6 @@ def readable_documents(user: AnyUser) -> QuerySet[Document]:
 
 def readable_chunks(user: AnyUser, ids: Iterable[int]) -> QuerySet[Chunk]:
     """The second gate: of these ids, the live chunks of documents that this person may read now."""
-    from django.db.models import F
-
     return (
         Chunk.objects.filter(pk__in=list(ids), revision=F("document__revision"))
         .filter(document__partition__in=readable_partitions(user))

@@ -84,7 +84,8 @@ def claim_documents(*, owner: str, limit: int) -> list[Claim]:
 
 
 def release_leases() -> int:
-    """Give back every lease. Only for a worker that knows it is the only one: what was in work then belongs to the dead."""
+    """Give back every lease. For the embedded worker, which is the only one of its data folder, when it starts: what was in
+    work then belongs to the dead, or to an import command, whose work is thrown away if it is taken up here first."""
     return Document.objects.filter(state__in=IN_WORK).update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
@@ -101,10 +102,9 @@ def _held(claim: Claim, **changes: object) -> bool:
 
 def fail(claim: Claim, code: str, public_message: str) -> None:
     """End in `failed` with the sentence. What was live before stays live: a bad new version does not take a good one down."""
-    _held(
-        claim, state=DocumentState.FAILED, error_code=code, error_message=public_message[:500], lease_owner="", lease_until=None
-    )
-    _drop_drafts(claim.document)
+    message = public_message[:500]
+    if _held(claim, state=DocumentState.FAILED, error_code=code, error_message=message, lease_owner="", lease_until=None):
+        _drop_drafts(claim.document)
 
 
 def put_back(claim: Claim, message: str) -> None:
@@ -112,8 +112,8 @@ def put_back(claim: Claim, message: str) -> None:
     if claim.document.attempts >= MAX_ATTEMPTS:
         fail(claim, "gave_up", message)
         return
-    _held(claim, state=DocumentState.QUEUED, lease_owner="", lease_until=None)
-    _drop_drafts(claim.document)
+    if _held(claim, state=DocumentState.QUEUED, lease_owner="", lease_until=None):
+        _drop_drafts(claim.document)
 
 
 @transaction.atomic

@@ -189,3 +189,19 @@ def test_it_refuses_a_file_over_the_limit_with_what_to_do(handbook: Corpus, sett
     assert added.outcome == "refused"
     assert "Split it" in added.message
     assert not any(path.is_file() for path in Path(settings.UPLOADS_DIR).rglob("*"))
+
+
+def test_it_leaves_the_next_worker_s_draft_alone_when_a_claim_was_lost(handbook: Corpus) -> None:
+    document = add(handbook, "leave.md", LEAVE).document
+    late = pipeline.claim_documents(owner="late", limit=5)[0]
+    pipeline.release_leases()
+    claim = pipeline.claim_documents(owner="next", limit=5)[0]
+    parsed = pipeline.parse(claim)
+    item = pipeline.draft(claim, parsed, lambda texts: [len(text.split()) for text in texts])
+    pipeline.fail(late, "took_too_long", "Too late.")
+    pipeline.put_back(late, "Too late.")
+    pipeline.index([item])
+    document.refresh_from_db()
+    assert document.state == DocumentState.READY
+    assert document.chunks.count() == len(item.chunks) > 0
+    assert verify() == []
