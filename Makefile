@@ -32,6 +32,7 @@ system-packages:
 
 test: system-packages .venv/.installed-dev lint ## set up what the tests need and run them all
 	@$(BIN)/python manage.py prepare_models
+	@$(BIN)/python manage.py prepare_specialists
 	$(BIN)/python -m pytest
 
 lint: .venv/.installed-dev ## style, types and import contracts

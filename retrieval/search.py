@@ -60,6 +60,11 @@ def search(question: str, *, scope: Sequence[str], top_k: int = 12) -> SearchRes
     return SearchResult(tuple(hits), dense, lexical, timings)
 
 
+def question_vector(question: str) -> FloatMatrix:
+    """The question's (1, dimension) vector; the search of the same question takes it from the same cache."""
+    return _embed_question(get_embedder().name, question)
+
+
 def _open(keys: Sequence[str]) -> tuple[list[DenseSnapshot], list[LexicalSnapshot]]:
     dense_snapshots, lexical_snapshots = [], []
     for key in keys:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import shutil
 import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +14,10 @@ from retrieval.embedders.prepared import FILES, LAYOUT, Precision, PreparedModel
 from retrieval.embedders.sources import ModelSource, find_source
 from retrieval.errors import RetrievalError
 from retrieval.files import fsync_path, locked, sha256_of
+from retrieval.onnx_export import fuse, quantise, quiet_export
 from retrieval.passages import FloatMatrix
 
 LEAST_AGREEMENT = 0.98
-FUSED_FAMILIES = {"bert", "roberta", "xlm-roberta"}
 WAIT_S = 900
 SAMPLE = (
     "How many days of leave may I carry over?",
@@ -81,12 +76,12 @@ def _swap(folder: Path, target: Path, scratch: Path) -> None:
 
 def _prepare(source: ModelSource, folder: Path, scratch: Path, precision: Precision) -> PreparedModel:
     shutil.copyfile(source.folder / "tokenizer.json", folder / "tokenizer.json")
-    with _quiet():
+    with quiet_export():
         reference = _export(source, scratch / "raw.onnx")
-        fused = _fuse(source, scratch / "raw.onnx", scratch / "fused.onnx")
+        fused = fuse(scratch / "raw.onnx", scratch / "fused.onnx", config=source.folder / "config.json")
         chosen, kind = fused, "fp32"
         if precision != "fp32":
-            int8 = _quantise(fused, scratch / "int8.onnx")
+            int8 = quantise(fused, scratch / "int8.onnx")
             if precision == "int8" or _agreement(source, int8, reference) >= LEAST_AGREEMENT:
                 chosen, kind = int8, "int8"
         agreement = _agreement(source, chosen, reference)
@@ -106,19 +101,6 @@ def _prepare(source: ModelSource, folder: Path, scratch: Path, precision: Precis
     )
     prepared.write(folder)
     return prepared
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporters warn about every traced shape and every fused node; none of it is for the administrator."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)
 
 
 def _tokenizer(source: ModelSource) -> Any:
@@ -163,34 +145,6 @@ def _export(source: ModelSource, path: Path) -> FloatMatrix:
         )  # fmt: skip
         vectors = torch.cat([encoder(row, torch.ones_like(row)) for row in rows])
     return np.asarray(vectors.numpy(), np.float32)
-
-
-def _fuse(source: ModelSource, raw: Path, fused: Path) -> Path:
-    """Merge attention, GELU and normalisation into ONNX Runtime's own operators, for the families that it knows."""
-    from onnxruntime.transformers import optimizer
-
-    config = json.loads((source.folder / "config.json").read_text(encoding="utf-8"))
-    if config.get("model_type") not in FUSED_FAMILIES:
-        return raw
-    heads, size = int(config["num_attention_heads"]), int(config["hidden_size"])
-    optimised = optimizer.optimize_model(str(raw), model_type="bert", num_heads=heads, hidden_size=size, opt_level=0)
-    optimised.save_model_to_file(str(fused))
-    return fused
-
-
-def _quantise(fused: Path, path: Path) -> Path:
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    quantize_dynamic(
-        str(fused),
-        str(path),
-        per_channel=True,
-        reduce_range=True,
-        weight_type=QuantType.QInt8,
-        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # the fused operators have no shape inference
-    )
-    return path
 
 
 def _agreement(source: ModelSource, model: Path, reference: FloatMatrix) -> float:

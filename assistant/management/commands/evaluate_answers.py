@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from assistant.asking import ask, corpora_named, person_named
-from assistant.squad import exact_match, f1, holds
+from specialists.squad_metrics import exact_match, f1, holds
 from ingestion.models import Chunk
 
 

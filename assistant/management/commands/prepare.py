@@ -13,5 +13,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("prepare_models", stdout=self.stdout, stderr=self.stderr)
+        call_command("prepare_specialists", stdout=self.stdout, stderr=self.stderr)
         call_command("migrate", verbosity=0, interactive=False)
         call_command("collectstatic", verbosity=0, interactive=False)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.squad import exact_match, f1, holds
+from specialists.squad_metrics import exact_match, f1, holds
 
 
 def test_it_ignores_case_articles_and_punctuation() -> None:

@@ -1,0 +1,54 @@
+"""Trains a reader: rows → mined negatives → the loop → a specialist's folder."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+from specialists.encoders.base import find_base
+from specialists.encoders.bundle import Card
+from specialists.errors import DataError
+from specialists.reader.negatives import mine_negatives
+from specialists.reader.rows import ReaderRow, load_rows
+from specialists.training.recipe import DataFile, Run
+
+NEGATIVE_SHARE = 15  # percent of the questions that get a second, wrong passage
+LEAST_ROWS = 50
+KIND = "reader"
+
+
+def load_sources(data: Sequence[DataFile]) -> list[tuple[list[ReaderRow], float]]:
+    """Raises DataError."""
+    sources = [(load_rows(file.path), file.share) for file in data]
+    count = sum(len(rows) for rows, _ in sources)
+    if count < LEAST_ROWS:
+        raise DataError(f"{count} questions are too few to train a reader. Give at least {LEAST_ROWS}; a thousand are useful.")
+    return sources
+
+
+def negatives_for(sources: Sequence[tuple[Sequence[ReaderRow], float]]) -> dict[str, list[str]]:
+    """Wrong passages for a fixed part of the questions, each from the question's own file."""
+    found: dict[str, list[str]] = {}
+    for rows, _ in sources:
+        chosen = [row for row in rows if row.answers and zlib.crc32(row.id.encode()) % 100 < NEGATIVE_SHARE]
+        if len(chosen) > 1:
+            found |= mine_negatives(chosen)
+    return found
+
+
+def train_reader(run: Run) -> Card:
+    """Write the reader's folder. An interrupted run goes on from its checkpoint in the output; see specialists.training.loop.
+
+    Raises DataError, SpecialistError."""
+    from specialists.reader.task import PAIR_HEADS, TOKEN_HEADS, ReaderTask
+    from specialists.training.finishing import finish
+    from specialists.training.loop import train
+    from specialists.training.starting import load_teacher, start_network
+
+    recipe = run.recipe
+    base = find_base(recipe.base)
+    sources = load_sources(run.data)
+    run.say(f"{sum(len(rows) for rows, _ in sources)} questions. Looking for passages that are close and wrong …")
+    task = ReaderTask(base, sources, negatives=negatives_for(sources), seed=recipe.seed, teacher=load_teacher(KIND, recipe))
+    network = start_network(KIND, base, recipe, token_heads=TOKEN_HEADS, pair_heads=PAIR_HEADS)
+    return finish(KIND, network, base, run, train(network, task, run))
