@@ -19,6 +19,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from specialists.composition.types import ComposedSentence, Composition, Evidence, Quote
+
+__all__ = [
+    "EXTRACTIVE_MODEL", "EXTRACTIVE_ROUTE", "FEATURES", "PARAMETERS", "Candidate", "Composition", "Evidence", "Parameters",
+    "Quote", "closeness", "compose", "features", "list_candidates", "load_parameters", "score",
+]  # fmt: skip
+
 EXTRACTIVE_ROUTE = "extractive"
 EXTRACTIVE_MODEL = "sentence-composer-1"
 FEATURES = ("cosine", "coverage", "coverage_in_context", "relevance", "answer_type", "length")
@@ -45,38 +52,6 @@ _HAS_TIME = re.compile(
     re.IGNORECASE,
 )
 _HAS_NAME = re.compile(r"(?<=[a-z,;:(|] )[A-Z][a-zA-Z-]+|^[A-Z][a-z]+ [A-Z][a-z]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A passage to quote from. `sentences` are spans of `text`; `relevance` is the passage's score in the search, as a
-    share of the best passage's."""
-
-    passage: int
-    context: str
-    text: str
-    sentences: tuple[tuple[int, int], ...]
-    relevance: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """A sentence, word for word: `text` is Evidence.text[start:end] of the passage."""
-
-    passage: int
-    start: int
-    end: int
-    text: str
-    score: float  # log-odds that the sentence answers the question
-
-
-@dataclass(frozen=True, slots=True)
-class Composition:
-    """The composer's answer. `quotes` are there even when it abstains; `confidence` is the closest sentence's cosine."""
-
-    is_answered: bool
-    confidence: float
-    quotes: tuple[Quote, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +98,8 @@ def compose(question: str, evidence: Sequence[Evidence], parameters: Parameters 
     scores = score(matrix, parameters)
     confidence = closeness(matrix)
     quotes = _pick(candidates, scores, float(scores.max()) - parameters.margin)
-    return Composition(is_answered=confidence >= parameters.threshold, confidence=confidence, quotes=quotes)
+    sentences = tuple(ComposedSentence(quote.text, (place,)) for place, quote in enumerate(quotes))
+    return Composition(confidence >= parameters.threshold, confidence, quotes, sentences)
 
 
 def list_candidates(question: str, evidence: Sequence[Evidence]) -> list[Candidate]:
