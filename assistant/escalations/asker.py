@@ -1,0 +1,118 @@
+"""What the asker sees of a question that went to a person: beside its answer, in the side bar, and in a list of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+
+from assistant.escalations.models import Escalation, EscalationMessage
+from assistant.escalations.permissions import own_escalations
+from assistant.models import Answer
+from ingestion.models import Corpus, Document
+from ingestion.permissions import AnyUser, readable_corpora, readable_documents
+
+ADMINISTRATORS = "the administrators"
+_MARKED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedMessage:
+    author: str
+    is_reply: bool
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedEscalation:
+    """`to` names whom the question went to; the document's title is there only while the viewer may read it."""
+
+    id: int
+    answer_id: int
+    question: str
+    to: str
+    sent: datetime
+    is_open: bool
+    is_helpful: bool | None
+    has_news: bool
+    messages: tuple[PresentedMessage, ...]
+    document_id: int | None
+    document_title: str
+    conversation_id: int = 0
+
+    @property
+    def is_answered(self) -> bool:
+        return not self.is_open
+
+
+def escalations_shown(answers: Sequence[Answer], viewer: AnyUser) -> dict[int, PresentedEscalation]:
+    """By answer; those of the viewer only, so that a shared conversation shows none."""
+    rows = own_escalations(viewer).filter(answer__in=[answer.pk for answer in answers])
+    return {shown.answer_id: shown for shown in _presented(rows, viewer)}
+
+
+def asked_people(user: User) -> list[PresentedEscalation]:
+    """All that this person asked of people, the newest first."""
+    return _presented(own_escalations(user), user)
+
+
+def addressee(corpus: Corpus | None) -> str:
+    if corpus is None or not corpus.owner.is_active:
+        return ADMINISTRATORS
+    return f"{person_name(corpus.owner)} ({corpus.name})"
+
+
+def person_name(person: User | None) -> str:
+    return (person.get_full_name() or person.get_username()) if person else "Someone who has left"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingReplies:
+    """`conversations` have a reply that the person has not seen."""
+
+    is_shown: bool  # whether the person has asked anyone at all
+    conversations: frozenset[int]
+
+
+def waiting_replies(user: AnyUser) -> WaitingReplies:
+    rows = list(own_escalations(user).order_by("-has_news").values_list("has_news", "answer__conversation")[:_MARKED])
+    return WaitingReplies(bool(rows), frozenset(conversation for has_news, conversation in rows if has_news))
+
+
+def _presented(rows: QuerySet[Escalation], viewer: AnyUser) -> list[PresentedEscalation]:
+    listed = list(rows.select_related("corpus__owner", "document", "answer").prefetch_related("messages__author"))
+    if not listed:
+        return []
+    readable = readable_documents(viewer).filter(pk__in=[row.document_id for row in listed if row.document_id])
+    documents = {document.pk: document for document in readable}
+    corpora = set(readable_corpora(viewer).filter(pk__in=[row.corpus_id for row in listed]).values_list("pk", flat=True))
+    return [_present_one(row, documents, corpora) for row in listed]
+
+
+def _present_one(row: Escalation, documents: dict[int, Document], corpora: set[int]) -> PresentedEscalation:
+    document = documents.get(row.document_id or 0)
+    is_known = row.corpus is None or row.corpus.pk in corpora
+    return PresentedEscalation(
+        id=row.pk,
+        answer_id=row.answer_id or 0,
+        question=row.question,
+        to=addressee(row.corpus) if is_known else "the owner of a corpus that you may not read any more",
+        sent=row.created_at,
+        is_open=row.state == Escalation.State.OPEN,
+        is_helpful=row.is_helpful,
+        has_news=row.has_news,
+        messages=presented_messages(row.messages.all()),
+        document_id=document.pk if document else None,
+        document_title=str(document) if document else "",
+        conversation_id=row.answer.conversation_id if row.answer else 0,
+    )
+
+
+def presented_messages(messages: Iterable[EscalationMessage]) -> tuple[PresentedMessage, ...]:
+    return tuple(
+        PresentedMessage(person_name(message.author), message.is_reply, message.text, message.created_at) for message in messages
+    )

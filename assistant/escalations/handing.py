@@ -1,0 +1,22 @@
+"""What the answer path hands to a person by itself: who asked for one, and what a rule of the administrator sends to one.
+
+A message that merely sounds sensitive is not sent anywhere without its author's wish: the answer card offers a person."""
+
+from __future__ import annotations
+
+from assistant.escalations.errors import EscalationError
+from assistant.escalations.models import Escalation
+from assistant.escalations.services import escalate
+from assistant.models import Answer
+from specialists.router.types import HUMAN, Decision
+
+
+def hand_to_person(answer: Answer, decision: Decision) -> bool:
+    """Send the answer's question on; False when the asker has to do it, or too many of his questions wait already."""
+    if answer.conversation.is_internal or (decision.rule is None and decision.intent != HUMAN):
+        return False
+    try:
+        escalate(answer=answer, asker=answer.conversation.user, reason=Escalation.Reason.ROUTED, why=decision.reason)
+    except EscalationError:
+        return False
+    return True
