@@ -42,6 +42,7 @@ class Card:
     seconds: float
     weights_sha256: str
     versions: dict[str, str]
+    answer_tokens: int = 40  # the longest answer that a reader looks for
     figures: dict[str, Any] = field(default_factory=dict)
     limits: list[str] = field(default_factory=list)
 

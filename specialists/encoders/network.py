@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -81,7 +82,9 @@ def prepare_for_training(network: SpecialistNetwork, method: Method) -> list[nn.
         from peft import LoraConfig, get_peft_model
 
         config = LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules="all-linear", use_rslora=True)
-        network.encoder = get_peft_model(network.encoder, config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that goes away
+            network.encoder = get_peft_model(network.encoder, config)
     else:
         network.encoder.embeddings.word_embeddings.weight.requires_grad_(False)
     return [parameter for parameter in network.parameters() if parameter.requires_grad]

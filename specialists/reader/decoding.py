@@ -13,7 +13,6 @@ from specialists.encoders.pairs import Window
 
 FloatArray = NDArray[np.float32]
 BEST_TOKENS = 20
-MAX_ANSWER_TOKENS = 40
 MAX_SPANS = 12
 
 
@@ -48,8 +47,10 @@ class Candidate:
     score: float
 
 
-def spans_of(passage: int, window: Window, logits: FloatArray) -> list[Candidate]:
-    """The best spans of a window. logits: (tokens, 2), start and end. A score is start + end − those of [CLS]."""
+def spans_of(passage: int, window: Window, logits: FloatArray, *, answer_tokens: int) -> list[Candidate]:
+    """The best spans of a window, of at most so many tokens.
+
+    logits: (tokens, 2), start and end. A score is start + end − those of [CLS]."""
     begin, stop = window.text_start, window.text_end
     if begin == stop:
         return []
@@ -58,7 +59,7 @@ def spans_of(passage: int, window: Window, logits: FloatArray) -> list[Candidate
     best_starts = np.argsort(-starts, kind="stable")[:BEST_TOKENS]
     best_ends = np.argsort(-ends, kind="stable")[:BEST_TOKENS]
     first, last = np.meshgrid(best_starts, best_ends, indexing="ij")
-    fits = (first <= last) & (last - first < MAX_ANSWER_TOKENS)
+    fits = (first <= last) & (last - first < answer_tokens)
     found = [
         Candidate(passage, window.offsets[f][0], window.offsets[e][1], float(starts[f] + ends[e]) - null)
         for f, e in zip(first[fits].tolist(), last[fits].tolist(), strict=True)

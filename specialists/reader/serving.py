@@ -49,7 +49,7 @@ class Reader:
         candidates: list[Candidate] = []
         relevance: dict[int, float] = {}
         for number, window, (logits, relevant) in zip(places, windows, self._session.run(windows), strict=True):
-            candidates += spans_of(number, window, logits)
+            candidates += spans_of(number, window, logits, answer_tokens=self._session.card.answer_tokens)
             relevance[number] = max(float(relevant[0]), relevance.get(number, float("-inf")))
         return decode(candidates, {passage.id: passage.text for passage in passages}, relevance)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
-from specialists.encoders.base import find_base
+from specialists.encoders.base import BaseEncoder, find_base, load_tokenizer
 from specialists.encoders.bundle import Card
 from specialists.errors import DataError
 from specialists.reader.negatives import mine_negatives
@@ -14,6 +14,7 @@ from specialists.training.recipe import DataFile, Run
 
 NEGATIVE_SHARE = 15  # percent of the questions that get a second, wrong passage
 LEAST_ROWS = 50
+LEAST_ANSWER_TOKENS = 30
 KIND = "reader"
 
 
@@ -51,4 +52,13 @@ def train_reader(run: Run) -> Card:
     run.say(f"{sum(len(rows) for rows, _ in sources)} questions. Looking for passages that are close and wrong …")
     task = ReaderTask(base, sources, negatives=negatives_for(sources), seed=recipe.seed, teacher=load_teacher(KIND, recipe))
     network = start_network(KIND, base, recipe, token_heads=TOKEN_HEADS, pair_heads=PAIR_HEADS)
-    return finish(KIND, network, base, run, train(network, task, run))
+    progress = train(network, task, run)
+    return finish(KIND, network, base, run, progress, answer_tokens=longest_answer(base, sources))
+
+
+def longest_answer(base: BaseEncoder, sources: Sequence[tuple[Sequence[ReaderRow], float]]) -> int:
+    """Tokens that 98 of 100 answers fit in, and no fewer than LEAST_ANSWER_TOKENS."""
+    answers = [text for rows, _ in sources for row in rows for _, text in row.answers]
+    encodings = load_tokenizer(base).encode_batch(answers, add_special_tokens=False)
+    lengths = sorted(len(encoding.ids) for encoding in encodings)
+    return max(LEAST_ANSWER_TOKENS, lengths[int(0.98 * (len(lengths) - 1))] if lengths else 0)

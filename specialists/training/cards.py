@@ -29,7 +29,8 @@ def render_card(card: Card) -> str:
         f"A small specialist that {PURPOSES[card.kind]}",
         "",
         f"- Base: {card.base['name']} (sha256 {card.base['weights'][:16]}…).",
-        f"- {card.layers} layers of {card.neurons} feed-forward neurons; window {card.window} tokens.",
+        f"- {card.layers} layers of {card.neurons} feed-forward neurons; window {card.window} tokens"
+        + (f", answers of up to {card.answer_tokens} tokens." if card.answer_tokens else "."),
         f"- Heads: {heads}. Weights: float16, without the word embeddings, which are the base's and were not trained.",
         f"- sha256 of weights.safetensors: `{card.weights_sha256}`",
         f"- Made by `manage.py train_specialist {card.kind}` in {card.seconds / 60:.0f} minutes; loss {_losses(card)}.",
@@ -70,9 +71,11 @@ def _losses(card: Card) -> str:
 def _figures(figures: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, measured in figures.items():
+        if not isinstance(measured, Mapping):
+            lines += [f"{name}: {measured}", ""]
+            continue
         lines += [f"{name}:", "", "| measure | % | 95 % interval |", "|---|---|---|"]
-        lines += [
-            f"| {label} | {value['mean']:.1f} | {value['low']:.1f}–{value['high']:.1f} |" for label, value in measured.items()
-        ]
+        for label, value in measured.items():
+            lines.append(f"| {label} | {value['mean']:.1f} | {value['low']:.1f}–{value['high']:.1f} |")
         lines.append("")
     return lines

@@ -15,7 +15,10 @@ from specialists.training.recipe import Run, checksum
 LIBRARIES = ("torch", "transformers", "tokenizers")
 
 
-def finish(kind: str, network: SpecialistNetwork, base: BaseEncoder, run: Run, progress: Progress, *, window: int = 256) -> Card:
+def finish(
+    kind: str, network: SpecialistNetwork, base: BaseEncoder, run: Run, progress: Progress, *, window: int = 256,
+    answer_tokens: int = 0,
+) -> Card:  # fmt: skip
     """Write the specialist's folder. Raises SpecialistError `disk`; the checkpoint then stays, to go on from."""
     merge_adapter(network)
     card = Card(
@@ -33,6 +36,7 @@ def finish(kind: str, network: SpecialistNetwork, base: BaseEncoder, run: Run, p
         losses=progress.losses,
         seconds=round(progress.seconds, 1),
         weights_sha256="",
+        answer_tokens=answer_tokens,
         versions={name: version(name) for name in LIBRARIES},
     )
     card = write_bundle(run.output, card, own_weights(network))

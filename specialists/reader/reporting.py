@@ -1,0 +1,78 @@
+"""A reader's figures as evaluate_specialist prints and keeps them: measured as it is served, prepared for this host."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from specialists.encoders.bundle import read_card, write_card
+from specialists.encoders.export import MODEL, Precision, prepare_specialist
+from specialists.errors import DataError
+from specialists.reader.evaluation import Measure, ReadRow, cross_chosen, read_rows, score_rows
+from specialists.reader.rows import ReaderRow, load_rows, questions_in_common
+from specialists.reader.serving import KIND, Reader
+from specialists.training.cards import write_model_card
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderReport:
+    """`megabytes`: of the graph that is served."""
+
+    questions: int
+    unanswerable: int
+    measures: dict[str, Measure]
+    milliseconds: float
+    megabytes: float
+
+
+def report_reader(source: Path, rows: Sequence[ReaderRow], *, precision: Precision = "int8") -> ReaderReport:
+    """Raises SpecialistError."""
+    with tempfile.TemporaryDirectory() as name:
+        prepared = Path(name) / KIND
+        prepare_specialist(source, KIND, prepared, precision)
+        reader = Reader(source, prepared)
+        with tqdm(total=len(rows), unit="question", mininterval=1.0) as bar:
+            started = time.perf_counter()
+            read = read_rows(reader, rows, report=lambda done: bar.update(done - bar.n))
+            speed = (time.perf_counter() - started) / len(rows) * 1000
+        size = (prepared / MODEL).stat().st_size / 1e6
+    unanswerable = sum(not row.answers for row in rows)
+    return ReaderReport(len(rows), unanswerable, _measures(read), round(speed, 1), round(size, 1))
+
+
+def _measures(read: Sequence[ReadRow]) -> dict[str, Measure]:
+    """At the reader's own threshold 0, and, where there are questions without an answer, at one chosen on other articles."""
+    measures = score_rows(read)
+    if all(item.row.answers for item in read):
+        return {name: value for name, value in measures.items() if name.startswith("answerable")}
+    chosen = score_rows(cross_chosen(read))
+    return measures | {f"{name}, threshold chosen": value for name, value in chosen.items() if not name.startswith("answerable")}
+
+
+def rows_to_test(data: Sequence[Path], *, trained_on: Sequence[Path] = (), limit: int = 0) -> list[ReaderRow]:
+    """All rows, or every n-th so that there are at most `limit`.
+
+    Raises DataError when a question is in a file that was trained on: such a test says nothing."""
+    rows = [row for path in data for row in load_rows(path)]
+    for path in trained_on:
+        shared = questions_in_common(load_rows(path), rows)
+        if shared:
+            message = (
+                f"{len(shared)} questions are in {path} too, such as {shared[0]}. A test must not hold what was trained on: "
+            )
+            raise DataError(f"{message}remove them from one of the two.")
+    return rows[:: -(-len(rows) // limit)] if limit else rows
+
+
+def record(source: Path, name: str, measures: dict[str, Measure]) -> None:
+    """Write figures into the specialist's card, under a name."""
+    card = read_card(source, KIND)
+    figures = {**card.figures, name: {label: asdict(value) for label, value in measures.items()}}
+    card = replace(card, figures=figures)
+    write_card(source, card)
+    write_model_card(source, card)
