@@ -29,7 +29,7 @@ def test_it_starts_a_fact_question_with_the_reader_and_says_why() -> None:
     decision = _decide("How many days of leave?", _scores("fact"))
     assert decision.tiers == ("reader", "human")
     assert decision.missing == ("specialist", "largest")
-    assert decision.reason == "fact question: 0.90; starts with reader"
+    assert decision.reason == "fact question: 0.90; starts with the reader"
     assert decision.scores["intent.fact"] == 0.9
     assert decision.thresholds["outside"] == 0.5
 
@@ -168,7 +168,7 @@ def test_it_routes_by_the_rules_alone_without_a_sound_router(
     with caplog.at_level(logging.WARNING):
         decision = decide("hello", np.zeros(384, np.float32), installed=CPU)
     assert (decision.intent, decision.intent_probability, decision.tiers) == ("fact", 0.0, ("reader", "human"))
-    assert decision.reason == "no trained router, so a fact question; starts with reader"
+    assert decision.reason == "no trained router, so a fact question; starts with the reader"
     assert "There is no trained router in" in caplog.text
     rule = Rule("phrase", "hello", "human")
     assert decide("hello", np.zeros(384, np.float32), installed=CPU, rules=[rule]).tiers == ("human",)

@@ -49,6 +49,15 @@ def test_it_fits_the_weights_of_a_plain_softmax_regression() -> None:
     assert (found.argmax(axis=1) == [0, 0, 1, 1, 2, 2]).all()
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.05
+    shares = np.eye(3, dtype=np.float64)[[0, 0, 1, 1, 2, 2]]
+
+    def loss(matrix: Any) -> float:
+        logits = inputs @ matrix[:-1] + matrix[-1]
+        return float(-(shares * softmax.log_softmax(logits)).sum() / 6 + 0.1 / 2 * (matrix[:-1] ** 2).sum())
+
+    best = softmax.fit_softmax(inputs, targets, penalty=0.1, iterations=200).astype(np.float64)
+    rng = np.random.default_rng(0)
+    assert all(loss(best + 0.05 * rng.normal(size=best.shape)) > loss(best) for _ in range(50))
     heavy = softmax.fit_softmax(inputs, targets, penalty=10.0, iterations=50)
     assert np.abs(heavy[:-1]).max() < 0.1
 
@@ -198,6 +207,18 @@ def test_it_learns_from_routes_that_people_put_right(trained: Path, tmp_path: Pa
     )
     assert (learnt.is_taken, learnt.outcomes, learnt.before) == (True, 2, 1.0)
     assert serving.get_router().score(question, vector).intent["greeting"] > before
+
+
+def test_it_serves_the_shipped_router_when_the_learnt_one_is_damaged(
+    trained: Path, tmp_path: Path, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DATA_DIR = settings.SPECIALISTS_DIR = tmp_path
+    shipped = _copy(trained, tmp_path / "router")
+    learnt = _copy(trained, shipped / "learnt")
+    (learnt / "intent.safetensors").write_bytes(b"half")
+    with caplog.at_level("WARNING"):
+        assert serving.get_router().card.heads["intent"].labels
+    assert "The shipped router is used." in caplog.text
 
 
 def test_it_does_not_take_what_it_learnt_when_that_is_worse(trained: Path, tmp_path: Path, settings: Any) -> None:
