@@ -1,4 +1,4 @@
-"""The one answer path, behind every door: authorize → understand → route → retrieve → second gate → compose → record.
+"""The one answer path, behind every door: authorize → understand → route → retrieve → second gate → answer or abstain → record.
 
 A failure is a failed answer with a sentence; it never becomes an answer without sources. No database connection is held
 while a model works.
@@ -9,22 +9,33 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.utils import timezone
 
+from assistant.composing import answer_text, citation_rows, sentence_events, sentence_rows
 from assistant.errors import UNEXPECTED
-from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
+from assistant.escalations.handing import hand_to_person
+from assistant.events import AnswerEvent, Failed, Finished, Routed, Sources, Understood
 from assistant.followups import standalone_question, topic
+from assistant.ledger.measuring import Measurement, measure
+from assistant.ledger.models import TierUse
+from assistant.ledger.recording import Use, about_tokens, record_tiers
 from assistant.models import Answer, AnswerState, Citation
+from assistant.tiers import Attempt, Question, first_that_works
 from ingestion.connections import release_connection
 from ingestion.models import Chunk, Partition
 from ingestion.permissions import readable_chunks, readable_partitions
 from retrieval.errors import RetrievalError
 from retrieval.passages import Hit
-from specialists.extractive import EXTRACTIVE_MODEL, EXTRACTIVE_ROUTE, Composition, Evidence, compose
+from specialists.composition.types import Evidence
+from specialists.errors import SpecialistError
+from specialists.router.cascade import decide, next_tier
+from specialists.router.rules import current_rules
+from specialists.router.tiers import installed_tiers
+from specialists.router.types import HUMAN, SMALLTALK, Decision, TierEvidence
 
 if TYPE_CHECKING:
     from retrieval.search import SearchResult
@@ -53,7 +64,7 @@ def answer(row: Answer) -> Iterator[AnswerEvent]:
     timings = _Timings()
     try:
         yield from _answer(row, timings)
-    except RetrievalError as error:
+    except (RetrievalError, SpecialistError) as error:
         yield _record_failure(row, error.public_message, timings)
     except Exception:  # a bug must end as a failed answer, not as a page that waits for ever
         logger.exception("Answer %s failed", row.pk)
@@ -63,29 +74,59 @@ def answer(row: Answer) -> Iterator[AnswerEvent]:
 def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
     since = time.perf_counter()
     partitions = _authorize(row)
-    question = _understand(row)
+    row.standalone_question = _understand(row)
+    row.corpora_searched = len({partition.corpus_id for partition in partitions})
     timings.mark("authorize", since)
-    yield Understood(question)
-    yield Routed(EXTRACTIVE_ROUTE, EXTRACTIVE_MODEL)
+    yield Understood(row.standalone_question)
 
     since = time.perf_counter()
-    found = _retrieve(question, partitions)
-    hits = found.hits
+    decision = _route(row, partitions)
+    timings.mark("route", since)
+    first = decision.tiers[0] if decision.tiers else HUMAN
+    yield Routed(first, "")
+    if first in (SMALLTALK, HUMAN):
+        yield from _answer_without_search(row, decision, timings)
+        return
+
+    since = time.perf_counter()
+    with measure() as searching:
+        found = _retrieve(row.standalone_question, partitions)
     timings.mark("retrieve", since)
     since = time.perf_counter()
-    chunks = _second_gate(row, hits)
+    chunks = _second_gate(row, found.hits)
     timings.mark("gate", since)
-    corpora = len({partition.corpus_id for partition in partitions})
-    yield Sources(corpora, len(chunks))
+    yield Sources(row.corpora_searched, len(chunks))
 
     since = time.perf_counter()
-    composition = _compose(question, found, chunks)
-    timings.mark("compose", since)
-    if not _record(row, question, corpora, hits, chunks, composition, timings):
+    with measure() as reading:
+        question = Question(row.standalone_question, found, _evidence(found, chunks), chunks)
+        release_connection()  # the model works now
+        attempt, failures = first_that_works(decision.tiers, question)
+    timings.mark("read", since)
+    uses = _uses(decision, attempt, failures, question, _together(searching, reading))
+    _fill(row, attempt, uses[-1].reason, found.hits, chunks)
+    if not _record(row, uses, timings, attempt=attempt, chunks=chunks):
         yield Finished(AnswerState.STOPPED)
         return
-    for sentence in row.sentences:
-        yield Sentence(sentence["text"], tuple(sentence["citations"]))
+    yield from sentence_events(row.sentences)
+    yield Finished(row.state)
+
+
+def _answer_without_search(row: Answer, decision: Decision, timings: _Timings) -> Iterator[AnswerEvent]:
+    """Small talk gets its short reply; a wish for a person, and what a rule sends to one, goes to a person."""
+    is_talk = decision.tiers[:1] == (SMALLTALK,)
+    row.state = AnswerState.ANSWERED if is_talk else AnswerState.ABSTAINED
+    row.sentences = [{"text": decision.reply, "citations": []}] if is_talk else []
+    row.text, row.route = decision.reply if is_talk else "", SMALLTALK if is_talk else HUMAN
+    row.corpora_searched, row.refusal = 0, {"route": decision.reason}
+    outcome = TierUse.Outcome.ANSWERED if is_talk else TierUse.Outcome.ESCALATED
+    use = Use(row.route, outcome, 0.0, 0.0, reason=decision.reason, decision=_for_ledger(decision))
+    if not _record(row, [use], timings):
+        yield Finished(AnswerState.STOPPED)
+        return
+    if not is_talk:
+        hand_to_person(row, decision)
+    yield from sentence_events(row.sentences)
     yield Finished(row.state)
 
 
@@ -101,10 +142,22 @@ def _understand(row: Answer) -> str:
     turns = (
         Answer.objects.filter(conversation=row.conversation_id, pk__lt=row.pk)
         .exclude(state__in=[AnswerState.FAILED, AnswerState.STOPPED])
+        .exclude(route=SMALLTALK)
         .order_by("-pk")
         .values_list("question", "standalone_question")[:TURNS_REMEMBERED]
     )
     return standalone_question(row.question, topic([(asked, whole or asked) for asked, whole in reversed(turns)]))
+
+
+def _route(row: Answer, partitions: Sequence[Partition]) -> Decision:
+    """By what was typed: a follow-up's topic must not make a question of a “thanks”."""
+    from retrieval.search import question_vector
+
+    rules = current_rules()
+    release_connection()
+    corpora = sorted({partition.corpus_id for partition in partitions})
+    vector = question_vector(row.question)[0]
+    return decide(row.question, vector, installed=installed_tiers(), rules=rules, corpora=corpora)
 
 
 def _retrieve(question: str, partitions: Sequence[Partition]) -> SearchResult:
@@ -119,20 +172,19 @@ def _second_gate(row: Answer, hits: Sequence[Hit]) -> dict[int, Chunk]:
     return {chunk.pk: chunk for chunk in readable_chunks(row.conversation.user, [hit.id for hit in hits])}
 
 
-def _compose(question: str, found: SearchResult, chunks: dict[int, Chunk]) -> Composition:
-    evidence = [
+def _evidence(found: SearchResult, chunks: dict[int, Chunk]) -> list[Evidence]:
+    return [
         Evidence(
             passage=hit.id,
             context=chunks[hit.id].context,
             text=chunks[hit.id].text,
             sentences=_sentences(chunks[hit.id]),
             relevance=hit.score / found.hits[0].score,
+            document=chunks[hit.id].document_id,
         )
         for hit in found.hits
         if hit.id in chunks
     ]
-    release_connection()
-    return compose(question, evidence)
 
 
 def _sentences(chunk: Chunk) -> tuple[tuple[int, int], ...]:
@@ -140,56 +192,63 @@ def _sentences(chunk: Chunk) -> tuple[tuple[int, int], ...]:
     return tuple((start - chunk.start, end - chunk.start) for start, end in chunk.sentences)
 
 
-@transaction.atomic
-def _record(
-    row: Answer, question: str, corpora: int, hits: Sequence[Hit], chunks: dict[int, Chunk], composition: Composition,
-    timings: _Timings,
-) -> bool:  # fmt: skip
-    """Store the answer with all that is needed to replay it. False when it was stopped (or deleted) meanwhile."""
-    current = Answer.objects.select_for_update().filter(pk=row.pk, state__in=OPEN_STATES).first()
-    if current is None:
-        return False
-    citations = _citations(row, chunks, composition)
-    row.standalone_question = question
+def _uses(
+    decision: Decision, attempt: Attempt, failures: Sequence[str], question: Question, cost: Measurement
+) -> list[Use]:  # fmt: skip
+    """For the ledger: the tiers that could not work, then the one that did, with the reason for what became of it."""
+    step = next_tier(decision, TierEvidence(attempt.tier, attempt.confidence, attempt.threshold))
+    failed = [
+        Use(tier, TierUse.Outcome.FAILED, 0.0, 0.0, reason=reason) for tier, reason in zip(decision.tiers, failures, strict=False)
+    ]
+    done = Use(
+        attempt.tier,
+        TierUse.Outcome.ANSWERED if attempt.composition.is_answered else TierUse.Outcome.ABSTAINED,
+        cost.latency_ms,
+        cost.cpu_seconds,
+        tokens_in=about_tokens(question.text, *(item.text for item in question.evidence)),
+        confidence=attempt.confidence,
+        reason=step.reason,
+        decision=_for_ledger(decision),
+    )
+    return [*failed, done]
+
+
+def _together(*parts: Measurement) -> Measurement:
+    return Measurement(sum(part.latency_ms for part in parts), sum(part.cpu_seconds for part in parts))
+
+
+def _for_ledger(decision: Decision) -> dict[str, object]:
+    """Scores, thresholds and reasons; never words of the question."""
+    return {name: value for name, value in asdict(decision).items() if name != "reply"}
+
+
+def _fill(row: Answer, attempt: Attempt, reason: str, hits: Sequence[Hit], chunks: dict[int, Chunk]) -> None:
+    composition = attempt.composition
     row.state = AnswerState.ANSWERED if composition.is_answered else AnswerState.ABSTAINED
-    row.sentences = [
-        {"text": quote.text, "citations": [number]} for number, quote in enumerate(composition.quotes, start=1)
-    ] if composition.is_answered else []  # fmt: skip
-    row.text = " ".join(sentence["text"] for sentence in row.sentences)
-    row.route, row.model, row.confidence = EXTRACTIVE_ROUTE, EXTRACTIVE_MODEL, composition.confidence
-    row.corpora_searched = corpora
+    row.sentences = sentence_rows(composition) if composition.is_answered else []
+    row.text = answer_text(row.sentences)
+    row.route, row.model, row.confidence = attempt.tier, attempt.model, attempt.confidence
+    row.refusal = {**attempt.refusal, "route": reason}
     row.passages = [
         {"passage": hit.id, "score": hit.score, "document": chunks[hit.id].document_id, "revision": chunks[hit.id].revision}
         for hit in hits if hit.id in chunks
     ]  # fmt: skip
+
+
+@transaction.atomic
+def _record(
+    row: Answer, uses: Sequence[Use], timings: _Timings, *, attempt: Attempt | None = None, chunks: dict[int, Chunk] | None = None
+) -> bool:
+    """Store the answer with all that is needed to replay it. False when it was stopped (or deleted) meanwhile."""
+    current = Answer.objects.select_for_update().filter(pk=row.pk, state__in=OPEN_STATES).first()
+    if current is None:
+        return False
     row.timings_ms, row.finished_at, row.lease_until = timings.total(), timezone.now(), None
     row.save()
-    Citation.objects.bulk_create(citations)
+    if attempt is not None and attempt.composition.is_answered:
+        Citation.objects.bulk_create(citation_rows(row, chunks or {}, attempt.composition))
+    record_tiers(answer=row, uses=uses)
     return True
-
-
-def _citations(row: Answer, chunks: dict[int, Chunk], composition: Composition) -> list[Citation]:
-    if not composition.is_answered:
-        return []
-    citations = []
-    for number, quote in enumerate(composition.quotes, start=1):
-        chunk = chunks[quote.passage]
-        citations.append(
-            Citation(
-                answer=row,
-                number=number,
-                document_id=chunk.document_id,
-                document_revision=chunk.revision,
-                passage_id=chunk.pk,
-                title=chunk.document.title or chunk.document.source_name,
-                page=chunk.page,
-                heading_path=chunk.heading_path,
-                quote=quote.text,
-                start=chunk.start + quote.start,
-                end=chunk.start + quote.end,
-            )
-        )
-    return citations
 
 
 def _record_failure(row: Answer, message: str, timings: _Timings) -> AnswerEvent:

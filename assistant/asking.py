@@ -35,7 +35,7 @@ def corpora_named(person: User, names: Sequence[str]) -> list[Corpus]:
 
 def ask(*, person: User, question: str, corpora: Sequence[Corpus] = ()) -> dict[str, Any]:
     """Ask and wait. The keys are those of `manage.py ask --json`. The person's conversations stay their own: none is left."""
-    row = create_answer(user=person, question=question, corpora=corpora)
+    row = create_answer(user=person, question=question, corpora=corpora, is_internal=True)
     run_now(row)
     row.refresh_from_db()
     result = as_result(row)

@@ -8,6 +8,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
+from assistant.escalations.asker import waiting_replies
+from assistant.escalations.inbox import open_count
 from assistant.models import Conversation
 from assistant.permissions import conversations_of
 from ingestion.permissions import AnyUser, can_manage_something, is_administrator
@@ -23,6 +25,8 @@ def navigation(request: HttpRequest) -> dict[str, object]:
         "nav_conversations": SimpleLazyObject(lambda: conversations_by_age(user)),
         "can_manage": SimpleLazyObject(lambda: can_manage_something(user)),
         "is_administrator": is_administrator(user),
+        "nav_replies": SimpleLazyObject(lambda: waiting_replies(user)),
+        "nav_inbox": SimpleLazyObject(lambda: open_count(user)),
     }
 
 

@@ -28,10 +28,14 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A finished sentence with the numbers of its citations."""
+    """A finished sentence with the numbers of its citations. `marks`: its answering words, as spans of the text; `lead`: words
+    before it that no document says; `layout`: plain, or item for one of a list."""
 
     text: str
     citations: tuple[int, ...]
+    marks: tuple[tuple[int, int], ...] = ()
+    lead: str = ""
+    layout: str = "plain"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class Conversation(models.Model):
     title = models.CharField(max_length=200)
     corpora = models.ManyToManyField(Corpus, blank=True, related_name="+")
     share_token = models.CharField(max_length=64, null=True, unique=True)  # null: not shared
+    is_internal = models.BooleanField(default=False)  # asked by a run or a command, not by a person: shown nowhere
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -47,12 +48,13 @@ class Answer(models.Model):
     standalone_question = models.TextField(blank=True)  # the question understood in its conversation
     state = models.CharField(max_length=10, choices=AnswerState, default=AnswerState.PENDING)
     text = models.TextField(blank=True)
-    sentences = models.JSONField(default=list, blank=True)  # [{"text": str, "citations": [number, …]}, …]
+    sentences = models.JSONField(default=list, blank=True)  # [{"text": str, "citations": [number, …], …}, …]: see composing.py
     error_message = models.CharField(max_length=500, blank=True)
 
     route = models.CharField(max_length=80, blank=True)
     model = models.CharField(max_length=120, blank=True)
     confidence = models.FloatField(null=True)  # the composer's score, compared with the threshold; not a probability
+    refusal = models.JSONField(default=dict, blank=True)  # how it was decided whether to answer: see assistant/calibration
     corpora_searched = models.PositiveIntegerField(default=0)
     passages = models.JSONField(default=list, blank=True)  # what was retrieved: ids, scores, revisions, in order
     timings_ms = models.JSONField(default=dict, blank=True)
@@ -136,3 +138,9 @@ class SuggestedQuestion(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+from assistant.calibration.models import CorpusCalibration, RefusalJudgement  # noqa: E402, F401 - models of this app
+from assistant.escalations.models import Escalation, EscalationMessage  # noqa: E402, F401 - models of this app
+from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun  # noqa: E402, F401 - models of this app
+from assistant.ledger.models import TierUse  # noqa: E402, F401

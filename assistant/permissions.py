@@ -10,7 +10,9 @@ from ingestion.permissions import AnyUser
 
 
 def conversations_of(user: AnyUser) -> QuerySet[Conversation]:
-    return Conversation.objects.filter(user=user.pk) if user.is_authenticated and user.is_active else Conversation.objects.none()
+    if not (user.is_authenticated and user.is_active):
+        return Conversation.objects.none()
+    return Conversation.objects.filter(user=user.pk, is_internal=False)
 
 
 def get_conversation_for(user: AnyUser, conversation_id: int) -> Conversation:

@@ -5,15 +5,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 from django.contrib.auth.models import User
 
+from assistant.composing import segments
+from assistant.escalations.asker import PresentedEscalation, escalations_shown
+from assistant.golden.permissions import golden_corpora
 from assistant.models import Answer, AnswerState, Citation, Conversation
 from assistant.streams import expire_lost_answers
 from ingestion.models import Chunk, Document
 from ingestion.permissions import readable_chunks, readable_documents
+from specialists.router.types import HUMAN
 
 HIDDEN = "This sentence quoted a document that you may not read."
 CLOSEST_SHOWN = 2
@@ -40,9 +45,19 @@ class PresentedCitation:
 
 @dataclass(frozen=True, slots=True)
 class PresentedSentence:
+    """`segments` are the text cut at its answering words, each with whether it is one of them."""
+
     text: str
     citations: tuple[PresentedCitation, ...]
     is_hidden: bool = False
+    segments: tuple[tuple[str, bool], ...] = ()
+    lead: str = ""
+    is_item: bool = False
+
+    @property
+    def is_numbered(self) -> bool:
+        """An item that brings its own number."""
+        return bool(re.match(r"\(?(?:\d{1,2}|[a-z])[.)]\s", self.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,7 @@ class Steps:
     model: str
     seconds: float | None
     timings_ms: dict[str, float]
+    reason: str = ""  # why this route, and what became of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,14 @@ class PresentedAnswer:
     steps: Steps
     verdict: str
     has_documents: bool = True
+    escalation: PresentedEscalation | None = None
     follow_ups: tuple[str, ...] = field(default=())
+    can_make_golden: bool = False  # whether the viewer has a corpus whose golden questions are theirs to write
+
+    @property
+    def is_for_person(self) -> bool:
+        """Whether the router found that no document answers such a question."""
+        return self.steps.route == HUMAN
 
     @property
     def is_final(self) -> bool:
@@ -82,6 +105,16 @@ class PresentedAnswer:
         for citation in self.citations:
             places.setdefault((citation.document_id, citation.place), []).append(citation)
         return [(group[0], ", ".join(str(citation.number) for citation in group)) for group in places.values()]
+
+    @property
+    def blocks(self) -> list[tuple[bool, list[PresentedSentence]]]:
+        """The sentences as they stand under one another: paragraphs (False) and lists (True). A lead opens its own block."""
+        blocks: list[tuple[bool, list[PresentedSentence]]] = []
+        for sentence in self.sentences:
+            if not blocks or blocks[-1][0] != sentence.is_item or sentence.lead:
+                blocks.append((sentence.is_item, []))
+            blocks[-1][1].append(sentence)
+        return blocks
 
     @property
     def total(self) -> int:
@@ -108,7 +141,10 @@ def _present(answers: Sequence[Answer], user: User) -> list[PresentedAnswer]:
     citations = [citation for answer in answers for citation in answer.citations.all()]
     documents = _readable(user, {citation.document_id for citation in citations if citation.document_id})
     closest = _closest_chunks(answers, user)
-    return [_present_one(answer, documents, closest, is_last=answer is answers[-1]) for answer in answers]
+    asked = escalations_shown(answers, user)
+    shown = [_present_one(answer, documents, closest, is_last=answer is answers[-1]) for answer in answers]
+    can_make_golden = golden_corpora(user).exists()
+    return [replace(item, escalation=asked.get(item.id), can_make_golden=can_make_golden) for item in shown]
 
 
 def _readable(user: User, ids: Iterable[int]) -> dict[int, Document]:
@@ -159,15 +195,28 @@ def _steps(answer: Answer) -> Steps:
         model=answer.model,
         seconds=total / 1000 if total is not None else None,
         timings_ms=answer.timings_ms,
+        reason=str(answer.refusal.get("route", "")),
     )
 
 
-def _sentence(item: dict[str, object], citations: dict[int, PresentedCitation]) -> PresentedSentence:
-    numbers = [int(number) for number in item["citations"]]  # type: ignore[attr-defined]
+def _sentence(item: dict[str, Any], citations: dict[int, PresentedCitation]) -> PresentedSentence:
+    numbers = [int(number) for number in item["citations"]]
+    if not numbers:  # a short reply of the router's: nothing that a document says
+        return PresentedSentence(str(item["text"]), (), segments=((str(item["text"]), False),))
     own = tuple(citations[number] for number in numbers if number in citations)
-    if any(citation.is_available for citation in own):
-        return PresentedSentence(str(item["text"]), own)
-    return PresentedSentence(HIDDEN, (), is_hidden=True)
+    available = [citation for citation in own if citation.is_available]
+    lead, is_item = str(item.get("lead", "")), item.get("layout") == "item"
+    if not available:
+        return PresentedSentence(HIDDEN, (), is_hidden=True, lead=lead, is_item=is_item)
+    if own[0].is_available if item.get("is_quoted") else len(available) == len(own):
+        text = str(item["text"])
+        parts = tuple(segments(text, [tuple(mark) for mark in item.get("marks", ())]))
+    elif item.get("is_quoted"):  # the words of a document that agrees, not of the one that may not be read
+        text = available[0].quote
+        parts = ((text, False),)
+    else:  # its words may come from any of its sources
+        return PresentedSentence(HIDDEN, (), is_hidden=True, lead=lead, is_item=is_item)
+    return PresentedSentence(text, own, segments=parts, lead=lead, is_item=is_item)
 
 
 def _citation(citation: Citation, documents: dict[int, Document]) -> PresentedCitation:
@@ -247,6 +296,7 @@ def export_markdown(conversation: Conversation, user: User) -> str:
     lines = [f"# {conversation.title}", ""]
     for item in present_conversation(conversation, user):
         lines += [f"## {item.question}", "", _export_body(item), ""]
+        lines += _export_replies(item)
         lines += [
             f"{citation.number}. {citation.title}{f', {citation.place}' if citation.place else ''}: “{citation.quote}”"
             for citation in item.citations
@@ -258,9 +308,19 @@ def export_markdown(conversation: Conversation, user: User) -> str:
 
 def _export_body(item: PresentedAnswer) -> str:
     if item.state == AnswerState.ANSWERED:
-        return " ".join(
-            sentence.text + "".join(f" [{citation.number}]" for citation in sentence.citations) for sentence in item.sentences
-        )
+        return "\n\n".join(_export_block(is_list, sentences) for is_list, sentences in item.blocks)
     if item.state == AnswerState.ABSTAINED:
         return "The documents you may read do not answer this."
     return item.error_message or AnswerState(item.state).label
+
+
+def _export_replies(item: PresentedAnswer) -> list[str]:
+    said = item.escalation.messages if item.escalation else ()
+    return [line for message in said if message.is_reply for line in (f"{message.author} replied: {message.text}", "")]
+
+
+def _export_block(is_list: bool, sentences: Sequence[PresentedSentence]) -> str:
+    lines = [sentence.text + "".join(f" [{citation.number}]" for citation in sentence.citations) for sentence in sentences]
+    lead = sentences[0].lead
+    body = "\n".join(f"- {line}" for line in lines) if is_list else " ".join(lines)
+    return "\n\n".join(filter(None, (lead, body)))

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from assistant import streams
 from assistant.errors import QuestionError
-from assistant.models import Answer, AnswerState, Conversation, Feedback
+from assistant.models import FINAL_STATES, Answer, AnswerState, Conversation, Feedback
+from assistant.permissions import conversations_of
 from ingestion.models import Corpus
 
 MAX_WAITING = 1000
@@ -40,12 +41,13 @@ def create_answer(
     conversation: Conversation | None = None,
     corpora: Sequence[Corpus] = (),
     understood_as: str = "",
+    is_internal: bool = False,
 ) -> Answer:
     """Store the question, in a new conversation when none is given. The answer is made by a stream or at once."""
     text = check_question(question)
     with transaction.atomic():
         if conversation is None:
-            conversation = Conversation.objects.create(user=user, title=_title(text))
+            conversation = Conversation.objects.create(user=user, title=_title(text), is_internal=is_internal)
             conversation.corpora.set(corpora)
         else:
             Conversation.objects.filter(pk=conversation.pk).update(updated_at=timezone.now())
@@ -67,7 +69,7 @@ def start_answer(
 ) -> Answer:
     """Store the question and begin to answer it in the background."""
     streams.expire_lost_answers()
-    unfinished = Answer.objects.filter(conversation__user=user, state__in=[AnswerState.PENDING, AnswerState.ANSWERING])
+    unfinished = Answer.objects.filter(conversation__in=conversations_of(user)).exclude(state__in=FINAL_STATES)
     if unfinished.count() >= MAX_OPEN_PER_PERSON:
         raise QuestionError("too_many", "Several of your questions are still being answered. Wait for one of them.")
     if streams.waiting_answers() >= MAX_WAITING:

@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 
+from assistant.composing import segments
 from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
 from assistant.models import Answer, AnswerState
 from assistant.presentation import PresentedAnswer, present_answer
@@ -87,7 +88,7 @@ class _Step:
 
 
 def _sentence(event: Sentence, answer_id: int) -> str:
-    context = {"text": event.text, "citations": event.citations, "answer_id": answer_id}
+    context = {"event": event, "segments": segments(event.text, event.marks), "answer_id": answer_id}
     return render_to_string("assistant/_sentence.html", context)
 
 

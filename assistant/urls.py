@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from django.urls import path
 
-from assistant.views import answers, chat, conversations
+from assistant.views import (
+    answers,
+    calibration,
+    chat,
+    conversations,
+    escalations,
+    examples,
+    golden,
+    golden_runs,
+    inbox,
+    quality,
+    routing,
+)
 
 app_name = "assistant"
 
 _CONVERSATION = "conversations/<int:conversation_id>"
 _ANSWER = "answers/<int:answer_id>"
+_INBOX_ITEM = "inbox/<int:escalation_id>"
+_GOLDEN = "manage/corpora/<slug:slug>/golden"
 
 urlpatterns = [
     path("", chat.home, name="home"),
@@ -27,4 +41,36 @@ urlpatterns = [
     path(f"{_ANSWER}/retry", answers.retry, name="retry"),
     path(f"{_ANSWER}/feedback", answers.feedback, name="feedback"),
     path(f"{_ANSWER}/citations/<int:number>/", answers.citation, name="citation"),
+    path(f"{_ANSWER}/ask-a-person", escalations.ask_person, name="ask_person"),
+    path(f"{_ANSWER}/person", escalations.escalation, name="escalation"),
+    path(f"{_ANSWER}/person/stand", escalations.take_stand_on_reply, name="take_stand"),
+    path("replies/", escalations.replies, name="replies"),
+    path("inbox/", inbox.inbox, name="inbox"),
+    path(f"{_INBOX_ITEM}/", inbox.inbox_item, name="inbox_item"),
+    path(f"{_INBOX_ITEM}/pass-on", inbox.pass_on_question, name="pass_on"),
+    path(f"{_INBOX_ITEM}/document", inbox.keep_document, name="keep_document"),
+    path(f"{_INBOX_ITEM}/example", inbox.keep_example, name="keep_example"),
+    path("examples/", examples.examples, name="examples"),
+    path("examples/export", examples.export_examples, name="export_examples"),
+    path("examples/<int:example_id>/", examples.example, name="example"),
+    path("examples/<int:example_id>/remove", examples.remove, name="remove_example"),
+    path("examples/feedback/<int:feedback_id>", examples.use_feedback, name="use_feedback"),
+    path(f"{_GOLDEN}/", golden.golden, name="golden"),
+    path(f"{_GOLDEN}/new", golden.new_golden, name="new_golden"),
+    path(f"{_GOLDEN}/import", golden.import_golden, name="import_golden"),
+    path(f"{_GOLDEN}/export", golden.export_golden, name="export_golden"),
+    path(f"{_GOLDEN}/questions/<int:question_id>/", golden.change_golden, name="change_golden"),
+    path(f"{_GOLDEN}/questions/<int:question_id>/delete", golden.delete_golden, name="delete_golden"),
+    path(f"{_GOLDEN}/run", golden_runs.run_golden, name="run_golden"),
+    path(f"{_GOLDEN}/runs/<int:run_id>/", golden_runs.golden_run, name="golden_run"),
+    path(f"{_GOLDEN}/runs/<int:run_id>/stop", golden_runs.stop_golden, name="stop_golden"),
+    path(f"{_GOLDEN}/compare", golden_runs.compare_golden, name="compare_golden"),
+    path(f"{_ANSWER}/golden", golden.golden_from_answer, name="golden_from_answer"),
+    path("manage/calibration/", calibration.calibration, name="calibration"),
+    path("manage/corpora/<slug:slug>/calibration", calibration.change_calibration, name="change_calibration"),
+    path("manage/quality/", quality.quality, name="quality"),
+    path("manage/quality/routes", quality.routes, name="routes"),
+    path("manage/routing/", routing.routing, name="routing"),
+    path("manage/routing/teach", routing.teach_routing, name="teach_routing"),
+    path("manage/routing/rules/<int:rule_id>", routing.change_routing_rule, name="change_routing_rule"),
 ]

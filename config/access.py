@@ -20,6 +20,7 @@ class Access(Enum):
     PUBLIC = "anyone"
     SIGNED_IN = "anyone who is signed in"
     MANAGER = "owners of a corpus, and administrators"
+    ADMINISTRATOR = "administrators"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ _FORM = _rule(Access.SIGNED_IN, "GET", "POST")
 _MANAGER_PAGE = _rule(Access.MANAGER, "GET")
 _MANAGER_ACT = _rule(Access.MANAGER, "POST")
 _MANAGER_FORM = _rule(Access.MANAGER, "GET", "POST")
+_ADMINISTRATOR_PAGE = _rule(Access.ADMINISTRATOR, "GET")
 
 ROUTES: dict[str, Rule] = {
     "health": _PUBLIC_PAGE,
@@ -62,6 +64,38 @@ ROUTES: dict[str, Rule] = {
     "assistant:retry": _ACT,
     "assistant:feedback": _ACT,
     "assistant:citation": _PAGE,
+    "assistant:ask_person": _FORM,
+    "assistant:escalation": _PAGE,
+    "assistant:take_stand": _ACT,
+    "assistant:replies": _PAGE,
+    "assistant:inbox": _MANAGER_PAGE,
+    "assistant:inbox_item": _MANAGER_FORM,
+    "assistant:pass_on": _MANAGER_ACT,
+    "assistant:keep_document": _MANAGER_ACT,
+    "assistant:keep_example": _MANAGER_ACT,
+    "assistant:examples": _MANAGER_PAGE,
+    "assistant:export_examples": _MANAGER_PAGE,
+    "assistant:example": _MANAGER_FORM,
+    "assistant:remove_example": _MANAGER_ACT,
+    "assistant:use_feedback": _MANAGER_ACT,
+    "assistant:golden": _MANAGER_PAGE,
+    "assistant:new_golden": _MANAGER_FORM,
+    "assistant:change_golden": _MANAGER_FORM,
+    "assistant:delete_golden": _MANAGER_ACT,
+    "assistant:import_golden": _MANAGER_FORM,
+    "assistant:export_golden": _MANAGER_PAGE,
+    "assistant:run_golden": _MANAGER_ACT,
+    "assistant:golden_run": _MANAGER_PAGE,
+    "assistant:stop_golden": _MANAGER_ACT,
+    "assistant:compare_golden": _MANAGER_PAGE,
+    "assistant:golden_from_answer": _MANAGER_FORM,
+    "assistant:calibration": _MANAGER_PAGE,
+    "assistant:change_calibration": _MANAGER_ACT,
+    "assistant:quality": _ADMINISTRATOR_PAGE,
+    "assistant:routes": _ADMINISTRATOR_PAGE,
+    "assistant:routing": _rule(Access.ADMINISTRATOR, "GET", "POST"),
+    "assistant:change_routing_rule": _rule(Access.ADMINISTRATOR, "POST"),
+    "assistant:teach_routing": _rule(Access.ADMINISTRATOR, "POST"),
     "ingestion:document": _PAGE,
     "ingestion:page_image": _PAGE,
     "ingestion:download": _PAGE,
@@ -138,7 +172,7 @@ class AccessTableMiddleware:
 
 def refusal(request: HttpRequest) -> HttpResponse | None:
     """What the table answers instead of the view; None lets the view answer."""
-    from ingestion.permissions import can_manage_something
+    from ingestion.permissions import can_manage_something, is_administrator
 
     match = request.resolver_match
     rule = ROUTES.get(match.view_name) if match else None
@@ -147,6 +181,8 @@ def refusal(request: HttpRequest) -> HttpResponse | None:
     if rule.access is not Access.PUBLIC and not request.user.is_authenticated:
         return _to_login(request)
     if rule.access is Access.MANAGER and not can_manage_something(request.user):
+        raise Http404
+    if rule.access is Access.ADMINISTRATOR and not is_administrator(request.user):
         raise Http404
     if request.method not in rule.methods:
         return HttpResponseNotAllowed(sorted(rule.methods))

@@ -10,6 +10,7 @@ from pathlib import Path
 import dj_database_url
 from csp.constants import NONE, SELF
 
+from config.costs import read_costs
 from config.env import env_bool, env_int, env_list, env_secret, env_str
 
 # Nothing leaves the host: the model libraries never ask a hub, and report nothing. Set before any of them is imported.
@@ -123,9 +124,13 @@ CELERY_TASK_TIME_LIMIT = 3600
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 7200}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "ingestion.tasks.ingest_queued_documents", "schedule": 10.0, "options": {"expires": 10}}
+    "sweep": {"task": "ingestion.tasks.ingest_queued_documents", "schedule": 10.0, "options": {"expires": 10}},
+    "golden": {"task": "assistant.tasks.work_golden_runs", "schedule": 10.0, "options": {"expires": 10}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+
+# What the embedded worker does in turn; each takes `should_stop` and returns before long.
+BACKGROUND_WORK = ["ingestion.worker.work_until_empty", "assistant.golden.running.work_golden_runs"]
 
 # --- Sign-in and sessions ---------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
@@ -196,6 +201,8 @@ EMBEDDER = {
     if _embedder == _ONNX
     else {},
 }
+# The folder of the trained specialists that are served, reader/, grounding/ and router/: the product's own by default.
+SPECIALISTS_DIR = Path(env_str("SPECIALISTS_DIR") or BASE_DIR / "specialists" / "trained")
 VECTOR_INDEX = {
     "BACKEND": env_str("VECTOR_INDEX_BACKEND", "retrieval.indexes.faiss_cpu.FaissCpuIndex"),
     "OPTIONS": {},
@@ -204,6 +211,12 @@ VECTOR_INDEX = {
 # --- Answers ----------------------------------------------------------------------------------------------------------
 MAX_QUESTION_CHARACTERS = env_int("MAX_QUESTION_CHARACTERS", 2000, minimum=50)
 ANSWER_THREADS = env_int("ANSWER_THREADS", 2, minimum=1)
+TIER_COSTS = read_costs(env_str("TIER_COSTS"))
+
+# --- Golden questions: when a run of them passes ----------------------------------------------------------------------
+GOLDEN_MINIMUM_CORRECT = env_int("GOLDEN_MINIMUM_CORRECT", 80)  # percent
+GOLDEN_MAXIMUM_BROKEN = env_int("GOLDEN_MAXIMUM_BROKEN", 0)  # questions that were right in the run before
+GOLDEN_AUTOMATIC = env_bool("GOLDEN_AUTOMATIC", default=True)
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"

@@ -145,7 +145,8 @@
     catch { window.say("The browser does not let this page copy. Select the text and copy it."); }
   }
   function answerText(article) {
-    const sentences = [...article.querySelectorAll(".sentence")].map((sentence) => {
+    const sentences = [...article.querySelectorAll(".sentence, .lead")].map((sentence) => {
+      if (sentence.matches(".lead")) return sentence.textContent;
       const numbers = [...sentence.querySelectorAll(".cite")].map((chip) => ` [${chip.textContent}]`);
       return sentence.querySelector(".s").textContent + numbers.join("");
     });

@@ -10,12 +10,20 @@ from assistant.presentation import PresentedAnswer
 
 register = template.Library()
 
-_ROUTES = {"extractive": "quoted by the extractive reader"}
+_ROUTES = {
+    "extractive": "quoted by the sentence composer",
+    "quotes": "quoted by the sentence composer",
+    "reader": "read by the reader",
+    "smalltalk": "short reply",
+    "human": "for a person",
+}
 _STAGES = {
     "authorize": "Checking access",
     "retrieve": "Searching",
     "gate": "Checking access again",
+    "route": "Choosing the way",
     "compose": "Choosing sentences",
+    "read": "Reading",
     "total": "In all",
 }
 

@@ -10,6 +10,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from assistant.errors import QuestionError
+from assistant.escalations.permissions import own_escalations
+from assistant.escalations.services import mark_seen
 from assistant.models import Conversation
 from assistant.permissions import get_conversation_for
 from assistant.presentation import present_answer, present_conversation
@@ -30,7 +32,9 @@ def home(request: PersonRequest) -> HttpResponse:
 
 def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
     own = get_conversation_for(request.user, conversation_id)
-    return render(request, "assistant/conversation.html", conversation_context(request, own))
+    context = conversation_context(request, own)
+    mark_seen(escalations=[row.pk for row in own_escalations(request.user).filter(answer__conversation=own, has_news=True)])
+    return render(request, "assistant/conversation.html", context)
 
 
 def ask(request: PersonRequest) -> HttpResponse:

@@ -16,7 +16,7 @@ from ingestion.errors import IngestionError
 from ingestion.forms import CorpusForm
 from ingestion.listing import STAGE_LABELS, WORKING, Counts, Filter, counts_of, listed_documents, rows_of
 from ingestion.models import Corpus, DocumentState
-from ingestion.permissions import get_managed_corpus_for, is_administrator, managed_corpora
+from ingestion.permissions import get_managed_corpus_for, is_administrator, managed_corpora, readable_corpora
 from ingestion.views.requests import PersonRequest, page_of, render_dialog
 
 
@@ -78,6 +78,7 @@ def listing_context(request: PersonRequest, corpus: Corpus) -> dict[str, Any]:
     counts = counts_of(corpus)
     return {
         "corpus": corpus,
+        "is_readable": readable_corpora(request.user).filter(pk=corpus.pk).exists(),
         "counts": counts,
         "filter": wanted,
         "stages": _stages(counts, wanted),

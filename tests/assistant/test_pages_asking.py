@@ -116,7 +116,7 @@ def test_it_shows_an_answer_in_each_state(people: People) -> None:
     assert "1 of 1 sentence supported" in page
     assert "Searched 2 corpora" in page
     assert "12 passages" in page
-    assert "quoted by the extractive reader" in page
+    assert "quoted by the sentence composer" in page
     assert "The index is away. Ask again." in page
     assert "You stopped this answer before it was finished." in page
     assert "The documents you may read do not answer this." in page

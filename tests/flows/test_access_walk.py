@@ -7,13 +7,18 @@ import pytest
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
+from assistant.escalations.examples import make_from_escalation
+from assistant.escalations.services import escalate, reply
+from assistant.golden.editing import Draft, add_question
+from assistant.golden.runs import queue_run
 from assistant.models import Answer
-from assistant.services import create_answer, share_conversation
+from assistant.services import create_answer, record_feedback, share_conversation
 from assistant.streams import run_now
 from config.access import ROUTES, Access, all_route_names
 from ingestion.models import Document
 from ingestion.services import add_document
 from ingestion.worker import work_until_empty
+from specialists.router.rules import add_rule
 from tests.data.pdfs import make_pdf, paragraphs
 from tests.people import DISCOUNTS, People, add_text, make_corpora
 
@@ -43,6 +48,38 @@ SERVED: dict[str, set[str]] = {
     "assistant:retry": {"ben"},
     "assistant:feedback": {"ben"},
     "assistant:citation": {"ben"},
+    "assistant:ask_person": {"ben"},
+    "assistant:escalation": {"ben"},
+    "assistant:take_stand": {"ben"},
+    "assistant:replies": SIGNED_IN,
+    "assistant:inbox": MANAGERS,
+    "assistant:inbox_item": {"olga"},
+    "assistant:pass_on": {"olga"},
+    "assistant:keep_document": {"olga"},
+    "assistant:keep_example": {"olga"},
+    "assistant:examples": MANAGERS,
+    "assistant:export_examples": MANAGERS,
+    "assistant:example": {"olga"},
+    "assistant:remove_example": {"olga"},
+    "assistant:use_feedback": {"olga"},
+    "assistant:golden": {"olga"},
+    "assistant:new_golden": {"olga"},
+    "assistant:change_golden": {"olga"},
+    "assistant:delete_golden": {"olga"},
+    "assistant:import_golden": {"olga"},
+    "assistant:export_golden": {"olga"},
+    "assistant:run_golden": {"olga"},
+    "assistant:golden_run": {"olga"},
+    "assistant:stop_golden": {"olga"},
+    "assistant:compare_golden": {"olga"},
+    "assistant:golden_from_answer": set(),  # Ben asked, and manages nothing
+    "assistant:calibration": MANAGERS,
+    "assistant:change_calibration": MANAGERS,
+    "assistant:quality": {"ada"},
+    "assistant:routes": {"ada"},
+    "assistant:routing": {"ada"},
+    "assistant:change_routing_rule": {"ada"},
+    "assistant:teach_routing": {"ada"},
     "ingestion:document": {"ben", "olga"},
     "ingestion:page_image": {"ben", "olga"},
     "ingestion:download": {"ben", "olga"},
@@ -63,7 +100,10 @@ FORMS: dict[str, dict[str, Any]] = {
     "assistant:ask": {"question": "Who approves a discount?"},
     "assistant:rename_conversation": {"title": "Renamed"},
     "assistant:share_conversation": {"shared": "1"},
-    "assistant:feedback": {"verdict": "helpful"},
+    "assistant:feedback": {"verdict": "not_helpful", "reason": "incomplete"},
+    "assistant:take_stand": {"helpful": "1"},
+    "assistant:change_routing_rule": {"up": "1"},
+    "assistant:teach_routing": {"q": "Who approves a discount?", "intent": "fact"},
     "ingestion:document_audience": {"audience": "everyone"},
 }
 
@@ -76,6 +116,14 @@ class World:
         self.pdf = self._add_pdf()
         self.answer = self._ask()
         self.token = share_conversation(conversation=self.answer.conversation)
+        draft = Draft("Who approves a discount?", must_contain=(("sales director",),), document_name="discounts.md")
+        self.golden = add_question(corpus=self.sales, draft=draft, created_by=people.olga)
+        self.run = queue_run(corpus=self.sales, asked_as=people.olga, started_by=people.olga)
+        self.feedback = record_feedback(answer=self.answer, user=people.ben, verdict="not_helpful", reason="incomplete")
+        self.escalation = escalate(answer=self.answer, asker=people.ben, reason="asked")
+        reply(escalation=self.escalation, author=people.olga, text="The DISCOUNT is hers to approve.", known_version=0)
+        self.example = make_from_escalation(escalation=self.escalation, curator=people.olga)
+        self.rule = add_rule(condition="intent", value="code", tier="human", created_by=people.ada)
 
     def _add_pdf(self) -> Document:
         content = io.BytesIO(make_pdf([paragraphs("The volume rebate is 4 percent of the yearly turnover.")]))
@@ -97,12 +145,21 @@ class World:
             client.force_login(getattr(self.people, name), backend="django.contrib.auth.backends.ModelBackend")
         return client
 
+    def form(self, route: str) -> dict[str, Any]:
+        if route == "assistant:keep_document":
+            return {"title": "Approvals", "text": "Ask the director.", "corpus": self.sales.pk, "audience": "everyone"}
+        return FORMS.get(route, {})
+
     def url(self, route: str) -> str:
         conversation, answer, sales = self.answer.conversation, self.answer, self.sales
         arguments: dict[str, dict[str, Any]] = {
             "assistant:shared_conversation": {"token": self.token},
             "assistant:citation": {"answer_id": answer.pk, "number": 1},
             "ingestion:page_image": {"document_id": self.pdf.pk, "number": 1},
+            "assistant:change_golden": {"slug": sales.slug, "question_id": self.golden.pk},
+            "assistant:delete_golden": {"slug": sales.slug, "question_id": self.golden.pk},
+            "assistant:golden_run": {"slug": sales.slug, "run_id": self.run.pk},
+            "assistant:stop_golden": {"slug": sales.slug, "run_id": self.run.pk},
         }
         if route in arguments:
             return reverse(route, kwargs=arguments[route])
@@ -112,6 +169,10 @@ class World:
             {"answer_id": answer.pk},
             {"document_id": self.document.pk},
             {"slug": sales.slug},
+            {"escalation_id": self.escalation.pk},
+            {"example_id": self.example.pk},
+            {"rule_id": self.rule.pk},
+            {"feedback_id": self.feedback.pk},
         ):
             try:
                 return reverse(route, kwargs=kwargs)
@@ -126,7 +187,13 @@ def test_it_declares_every_route_in_the_table_and_walks_it() -> None:
     assert names == set(SERVED)
 
 
-LAST = ["ingestion:document_audience", "ingestion:delete_document", "assistant:delete_conversation", "ingestion:delete_corpus"]
+LAST = [
+    "assistant:delete_golden",
+    "ingestion:document_audience",
+    "ingestion:delete_document",
+    "assistant:delete_conversation",
+    "ingestion:delete_corpus",
+]
 
 
 @pytest.mark.slow
@@ -150,7 +217,7 @@ def _visit(world: World, route: str, name: str) -> Any:
     client = world.client(name)
     if "GET" in ROUTES[route].methods:
         return client.get(world.url(route))
-    return client.post(world.url(route), FORMS.get(route, {}))
+    return client.post(world.url(route), world.form(route))
 
 
 def _check(route: str, name: str, response: Any) -> None:

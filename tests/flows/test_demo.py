@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from assistant.asking import ask
+from assistant.golden.models import GoldenQuestion, GoldenRun
 from assistant.models import Answer
 from assistant.services import create_answer
 from assistant.streams import run_now
@@ -52,6 +53,9 @@ def test_it_answers_the_demo_questions_from_the_right_documents(settings: Any, t
     for person in User.objects.all():
         assert set(suggested_questions(person)) <= set(suggested)
         assert len(suggested_questions(person)) >= 5
+
+    assert set(GoldenRun.objects.values_list("state", flat=True)) == {"queued"}
+    assert sum(run.total for run in GoldenRun.objects.all()) == GoldenQuestion.objects.count() == 46
 
     before = Document.objects.count()
     call_command("load_demo")

@@ -174,3 +174,29 @@ def test_it_suggests_only_questions_that_are_answered_for_everyone() -> None:
     suggested = [question for question in QUESTIONS if question.get("suggested")]
     assert all(question["expect"] == "answer" for question in suggested)  # the loader hangs a suggestion on its document
     assert all(can_read(person, question["document"]) for person in PEOPLE for question in suggested)
+
+
+# --- Golden questions -------------------------------------------------------------------------------------------------
+
+GOLDEN: list[dict[str, Any]] = json.loads((DEMO / "golden.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("row", [row for row in GOLDEN if row["expects"] == "answer"], ids=lambda row: row["question"])
+def test_it_has_golden_answers_that_stand_in_their_document(row: dict[str, Any]) -> None:
+    lines = [line.lower() for line in lines_of(f"{row['corpus']}/{row['document']}")]
+    assert all(any(phrase.lower() in line for phrase in phrases for line in lines) for phrases in row["must_contain"])
+
+
+@pytest.mark.parametrize("row", [row for row in GOLDEN if row["expects"] == "refusal"], ids=lambda row: row["question"])
+def test_it_has_golden_refusals_about_what_the_corpus_never_mentions(row: dict[str, Any]) -> None:
+    texts = [
+        source_text(str(path.relative_to(DOCUMENTS))).lower() for path in (DOCUMENTS / row["corpus"]).rglob("*") if path.is_file()
+    ]
+    assert row["absent"]
+    assert not any(word.lower() in text for word in row["absent"] for text in texts)
+
+
+def test_it_has_golden_questions_for_every_corpus_each_with_a_refusal() -> None:
+    refusals = {row["corpus"] for row in GOLDEN if row["expects"] == "refusal"}
+    assert refusals == {row["corpus"] for row in GOLDEN if row["expects"] == "answer"} == set(CORPORA)
+    assert not {row["question"] for row in GOLDEN} & {row["question"] for row in QUESTIONS}

@@ -13,8 +13,8 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from assistant.asking import ask, corpora_named, person_named
-from specialists.squad_metrics import exact_match, f1, holds
 from ingestion.models import Chunk
+from specialists.squad_metrics import exact_match, f1, holds
 
 
 class Command(BaseCommand):

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand
 
+from assistant.golden.demo import load_demo_golden
 from assistant.management.commands.serve import check_port
 from assistant.models import SuggestedQuestion
 from ingestion.importing import finish_ingestion, named_groups
@@ -62,6 +63,7 @@ def _load(organization: dict[str, Any], folder: Path, accounts: dict[str, Any], 
         finish_ingestion(_make_corpus(corpus, folder))
     names = {corpus["slug"]: corpus["name"] for corpus in organization["corpora"]}
     _suggest(json.loads((folder / "questions.json").read_text(encoding="utf-8")), names)
+    load_demo_golden(folder, names)
     accounts = {"passwords": passwords, "is_loaded": True}
     _write_private(path, accounts)
     return accounts

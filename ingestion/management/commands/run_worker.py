@@ -1,4 +1,4 @@
-"""The embedded worker: works the queue of documents without a broker, by looking into the database."""
+"""The embedded worker: works the queues (documents, golden runs) without a broker, by looking into the database."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections
+from django.utils.module_loading import import_string
 
 from ingestion.pipeline import release_leases
-from ingestion.worker import work_until_empty
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5
@@ -35,9 +35,11 @@ class Command(BaseCommand):
         released = release_leases()  # this is the only worker: whatever is in work belonged to one that died
         if released:
             logger.info("%d documents of a worker that died are taken up again.", released)
+        works = [import_string(path) for path in settings.BACKGROUND_WORK]
         while not stop.is_set():
             close_old_connections()
-            work_until_empty(should_stop=stop.is_set)
+            for work in works:
+                work(should_stop=stop.is_set)
             stop.wait(LOOK_EVERY_S)
         lock.close()
 

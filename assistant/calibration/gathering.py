@@ -1,0 +1,174 @@
+"""Questions with known answers, asked as people ask: searched, read and composed for real, then compared with the answers.
+
+Three kinds: answerable; nearly answered (SQuAD 2.0's altered questions, whose article holds something similar); and
+elsewhere, whose article is not in the index at all.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.answering import PASSAGES_READ
+from assistant.fitting import LoadedArticles, load_articles, unload_articles
+from assistant.squad_format import SquadArticle, SquadQuestion
+from specialists.composition.composing import compose_reading, unranked
+from specialists.composition.ranking import FloatArray, Ranking, ranking_rows
+from specialists.composition.types import Composition, Evidence
+from specialists.reader.decoding import Reading, Span
+from specialists.refusal.features import gather
+from specialists.refusal.fitting import Row
+from specialists.squad_metrics import f1, holds
+
+if TYPE_CHECKING:
+    from retrieval.search import SearchResult
+
+ANSWERABLE, NEARLY, ELSEWHERE = "answerable", "nearly answered", "elsewhere"
+SHARES = {ANSWERABLE: 0.6, NEARLY: 0.2, ELSEWHERE: 0.2}
+LIKE_ENOUGH = 0.5  # token F1 of the marked words and a known answer
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    article: SquadArticle
+    question: SquadQuestion
+    kind: str
+    side: int  # of the index it is asked in
+
+    @property
+    def golds(self) -> list[str]:
+        text = self.article.document.text
+        return [text[start:end] for start, end in self.question.answers] if self.kind == ANSWERABLE else []
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A question with what the search found for it."""
+
+    asked: Asked
+    evidence: list[Evidence]
+    found: SearchResult
+
+
+def choose_questions(articles: Sequence[SquadArticle], count: int, seed: int) -> list[Asked]:
+    """`count` questions in the shares of SHARES, the articles lying in two indexes by turns."""
+    random_ = random.Random(seed)
+    pools: dict[str, list[Asked]] = {kind: [] for kind in SHARES}
+    for place, article in enumerate(articles):
+        for question in article.questions:
+            kind = ANSWERABLE if question.answers else NEARLY
+            pools[kind].append(Asked(article, question, kind, place % 2))
+    for pool in pools.values():
+        random_.shuffle(pool)
+    wanted = {kind: min(round(count * share), len(pools[kind])) for kind, share in SHARES.items() if kind != ELSEWHERE}
+    spare = pools[ANSWERABLE][wanted[ANSWERABLE] :][: round(count * SHARES[ELSEWHERE])]
+    chosen = [item for kind, number in wanted.items() for item in pools[kind][:number]]
+    chosen += [Asked(item.article, item.question, ELSEWHERE, 1 - item.side) for item in spare]
+    random_.shuffle(chosen)
+    return chosen
+
+
+@contextmanager
+def loaded_sides(articles: Sequence[SquadArticle], others: Sequence[SquadArticle], name: str) -> Iterator[list[LoadedArticles]]:
+    """The two indexes. `others` lie in both and are asked nothing: they make the search as hard as it is."""
+    sides: list[LoadedArticles] = []
+    try:
+        for side in (0, 1):
+            sides.append(load_articles([*articles[side::2], *others], f"{name}-{side}"))
+        yield sides
+    finally:
+        for loaded in sides:
+            unload_articles(loaded)
+
+
+def look(asked: Asked, sides: Sequence[LoadedArticles]) -> Seen:
+    from retrieval.search import search
+
+    loaded = sides[asked.side]
+    found = search(asked.question.text, scope=[loaded.partition], top_k=PASSAGES_READ)
+    return Seen(asked, [_evidence(loaded, hit.id, hit.score / found.hits[0].score) for hit in found.hits], found)
+
+
+def _evidence(loaded: LoadedArticles, number: int, relevance: float) -> Evidence:
+    article, draft = loaded.chunks[number]
+    text = article.document.text[draft.start : draft.end]
+    sentences = tuple((start - draft.start, end - draft.start) for start, end in draft.sentences)
+    return Evidence(number, draft.context, text, sentences, relevance, document=id(article))
+
+
+class Readings:
+    """The reader's work, which takes the time: done once, and kept in a file when one is given, to go on after an
+    interruption. Raises ValueError for a file of another reader."""
+
+    def __init__(self, file: Path | None, reader: str) -> None:
+        self.file, self.known = file, dict[str, Reading]()
+        if file and file.is_file():
+            first, *lines = file.read_text(encoding="utf-8").splitlines()
+            if json.loads(first) != {"reader": reader}:
+                raise ValueError(f"{file} holds what another reader read. Delete it, or name another file.")
+            for line in lines:
+                row = json.loads(line)
+                spans = tuple(Span(**span) for span in row["spans"])
+                self.known[row["key"]] = Reading(spans, row["null"], {int(k): v for k, v in row["relevance"].items()})
+        elif file:
+            file.write_text(json.dumps({"reader": reader}) + "\n", encoding="utf-8")
+
+    def of(self, seen: Seen) -> Reading:
+        from specialists.reader.serving import ReaderPassage, read
+
+        question = seen.asked.question.text
+        key = json.dumps([seen.asked.kind, question, [item.passage for item in seen.evidence]])
+        if key not in self.known:
+            reading = read(question, [ReaderPassage(item.passage, item.text, item.context) for item in seen.evidence])
+            self.known[key] = reading
+            if self.file:
+                row = {
+                    "key": key,
+                    "spans": [asdict(span) for span in reading.spans],
+                    "null": reading.null_probability,
+                    "relevance": reading.relevance,
+                }
+                with self.file.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps(row) + "\n")
+        return self.known[key]
+
+
+def spans_to_rank(seen: Seen, reading: Reading) -> tuple[FloatArray, FloatArray]:
+    """The ranking features of the question's spans, and 1 for those that are right."""
+    import numpy as np
+
+    found = unranked(reading, seen.evidence)
+    rows = ranking_rows(seen.asked.question.text, found, reading, seen.evidence)
+    right = [float(says(item.text, item.words, seen.asked.golds)) for item in found]
+    return rows, np.array(right)
+
+
+def judge(seen: Seen, reading: Reading, ranking: Ranking) -> Row:
+    """What the answer would be decided on, and whether it would be right."""
+    question = seen.asked.question.text
+    facts = gather(question, reading, seen.evidence, seen.found, ranking)
+    is_right = is_right_answer(compose_reading(question, reading, seen.evidence, ranking), seen.asked.golds)
+    return Row(seen.asked.article.title, seen.asked.kind, facts.features if facts else {}, is_right)
+
+
+def is_right_answer(composition: Composition, golds: Sequence[str]) -> bool:
+    """By the first sentence, which is the one that the decision is about."""
+    if not composition.sentences:
+        return False
+    first = composition.sentences[0]
+    marked = [first.text[start:end] for start, end in first.marks] or [first.text]
+    return any(says(words, first.text, golds) for words in marked)
+
+
+def says(words: str, sentence: str, golds: Sequence[str]) -> bool:
+    """Whether the words are a known answer or much like one, or the sentence holds one that the words share something with."""
+    if not golds:
+        return False
+    if f1(words, golds) >= LIKE_ENOUGH:
+        return True
+    return any(holds(sentence, [gold]) and f1(words, [gold]) > 0 for gold in golds)

@@ -1,0 +1,99 @@
+"""What the calibration page says of a corpus: its setting in words, the curves, and what other settings would mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assistant.calibration.charts import Chart, draw_reliability, draw_risk
+from assistant.calibration.services import LEAST_JUDGED, Setting, judged_in, own_answers, setting_of
+from ingestion.models import Corpus
+from specialists.refusal import measures
+from specialists.refusal.calibrator import Judged, shipped
+from specialists.refusal.deciding import shipped_threshold
+from specialists.refusal.measures import Bin, Threshold
+
+OTHER_RISKS = (0.02, 0.05, 0.10, 0.15, 0.20, 0.30)
+CURVE_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a risk would mean: the threshold, and what it does to the questions that are shown."""
+
+    risk: float
+    threshold: Threshold
+    came: Threshold
+    is_set: bool
+
+    @property
+    def percent(self) -> int:
+        return round(self.risk * 100)
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationPage:
+    corpus: Corpus
+    setting: Setting
+    words: str
+    came: Threshold
+    shown: Judged
+    judged_here: int
+    missing: int
+    auroc: float
+    ece: float
+    aurc: float
+    risk_chart: Chart | None
+    reliability_chart: Chart | None
+    curve: tuple[tuple[float, float], ...]
+    bins: tuple[Bin, ...]
+    choices: tuple[Choice, ...]
+
+    @property
+    def percent(self) -> int:
+        return round(self.setting.risk * 100)
+
+
+def present_calibration(corpus: Corpus) -> CalibrationPage:
+    """From the corpus's own judged answers once they have been learnt from, else from the shipped held-out questions."""
+    setting = setting_of(corpus.pk)
+    own = own_answers(corpus, setting.calibrator) if setting.is_own else None
+    shown = own if own is not None and len(own) >= LEAST_JUDGED else shipped().held_out
+    probability, is_right = shown.probability, shown.is_right
+    came = measures.applied(probability, is_right, setting.threshold.value)
+    judged = len(judged_in(corpus)[0])
+    curve = measures.risk_coverage_curve(probability, is_right)
+    return CalibrationPage(
+        corpus=corpus,
+        setting=setting,
+        words=in_words(setting.threshold, setting.risk),
+        came=came,
+        shown=shown,
+        judged_here=judged,
+        missing=max(LEAST_JUDGED - judged, 0),
+        auroc=measures.auroc(probability, is_right),
+        ece=measures.expected_calibration_error(probability, is_right),
+        aurc=measures.aurc(probability, is_right),
+        risk_chart=draw_risk(shown, setting.risk, came),
+        reliability_chart=draw_reliability(shown),
+        curve=tuple(curve[round(len(curve) * part / CURVE_ROWS) - 1] for part in range(1, CURVE_ROWS + 1)) if curve else (),
+        bins=tuple(measures.reliability(probability, is_right)),
+        choices=tuple(_choice(risk, shown, setting.risk) for risk in OTHER_RISKS),
+    )
+
+
+def in_words(threshold: Threshold, risk: float) -> str:
+    """The setting as a sentence."""
+    if threshold.answers_nothing:
+        return (
+            f"No threshold keeps wrong answers to {risk:.0%} with 95% confidence on the judged questions, so every question is "
+            "refused. Allow more, or judge more answers."
+        )
+    answered, wrong = round(threshold.coverage * 100), round(risk * 100)
+    return f"Of 100 questions about {answered} are answered; at most {wrong} of 100 answers are wrong, with 95% confidence."
+
+
+def _choice(risk: float, shown: Judged, current: float) -> Choice:
+    threshold = shipped_threshold(risk)
+    return Choice(
+        risk, threshold, measures.applied(shown.probability, shown.is_right, threshold.value), abs(risk - current) < 1e-9
+    )

@@ -1,0 +1,142 @@
+"""Each corpus's risk and calibration: which count, how they are changed, and how they are learnt from judged answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from django.utils import timezone
+
+from assistant.calibration.models import CorpusCalibration, RefusalJudgement
+from assistant.models import Answer, AnswerState, Feedback
+from ingestion.models import Chunk, Corpus
+from retrieval.search import SearchResult
+from specialists.composition.types import Evidence
+from specialists.reader.decoding import Reading
+from specialists.refusal.calibrator import DEFAULT_RISK, Calibrator, Judged, adapt, shipped, vector
+from specialists.refusal.deciding import Refusal, decide, shipped_threshold
+from specialists.refusal.features import FEATURES
+from specialists.refusal.measures import NOTHING, Threshold, choose_threshold
+
+LEAST_JUDGED = 40  # fewer say less than the shipped calibration does
+LEAST_TO_CHOOSE = 100
+LEAST_RISK, MOST_RISK = 0.01, 0.30
+_WRONG = (Feedback.Reason.NONE, Feedback.Reason.WRONG, Feedback.Reason.WRONG_SOURCE, Feedback.Reason.OUTDATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What counts for a corpus. `is_own`: its slope and intercept were learnt there, from `judged` answers."""
+
+    risk: float
+    calibrator: Calibrator
+    threshold: Threshold
+    is_own: bool = False
+    judged: int = 0
+
+
+def setting_of(corpus_id: int | None) -> Setting:
+    row = CorpusCalibration.objects.filter(corpus=corpus_id).first() if corpus_id else None
+    risk = row.risk if row else DEFAULT_RISK
+    base, threshold = shipped().calibrator, shipped_threshold(risk)
+    if row is None or row.slope is None or row.intercept is None or row.base != base_name():
+        return Setting(risk, base, threshold)
+    if row.threshold is not None and row.threshold > threshold.value:
+        threshold = replace(threshold, value=row.threshold)
+    return Setting(risk, replace(base, slope=row.slope, intercept=row.intercept), threshold, True, row.judged)
+
+
+def base_name() -> str:
+    """What a corpus's own slope and intercept belong to: other weights under them make them worthless."""
+    base = shipped().calibrator
+    return hashlib.sha256(repr((shipped().reader, base)).encode()).hexdigest()
+
+
+def decide_for(
+    question: str, reading: Reading, evidence: Sequence[Evidence], found: SearchResult, chunks: Mapping[int, Chunk]
+) -> tuple[Refusal, dict[str, Any]]:
+    """The decision under the setting of the corpus that would be quoted, and what Answer.refusal keeps of it."""
+    best = next((span.passage for span in reading.spans if span.passage in chunks), None)
+    corpus_id = chunks[best].document.corpus_id if best is not None else None
+    setting = setting_of(corpus_id)
+    calibrator, threshold, risk = setting.calibrator, setting.threshold, setting.risk
+    refusal = decide(question, reading, evidence, found, calibrator=calibrator, threshold=threshold, risk=risk)
+    kept = {
+        "corpus": corpus_id,
+        "risk": risk,
+        "probability": round(refusal.probability, 4),
+        "threshold": round(refusal.threshold, 4),
+        "reason": refusal.reason,
+        "missing": list(refusal.missing),
+        "features": refusal.features,
+    }
+    return refusal, kept
+
+
+def set_risk(*, corpus: Corpus, risk: float) -> CorpusCalibration:
+    """`risk`: the share of answers that may be wrong, within LEAST_RISK and MOST_RISK; ValueError outside of them."""
+    if not LEAST_RISK <= risk <= MOST_RISK:
+        raise ValueError("The risk is outside of what can be set.")
+    row = CorpusCalibration.objects.update_or_create(corpus=corpus, defaults={"risk": round(risk, 4)})[0]
+    return _with_threshold(row)
+
+
+def _with_threshold(row: CorpusCalibration) -> CorpusCalibration:
+    """The threshold for the row's risk on its corpus's own judged answers, when they are enough to choose one."""
+    own = own_answers(row.corpus, setting_of(row.corpus_id).calibrator)
+    chosen = choose_threshold(own.probability, own.is_right, risk=row.risk) if len(own) >= LEAST_TO_CHOOSE else NOTHING
+    row.threshold = None if chosen.answers_nothing else chosen.value
+    row.save(update_fields=["threshold"])
+    return row
+
+
+def record_golden(*, answer: Answer, key: str, is_right: bool) -> None:
+    """Keep what a golden question's answer was decided on; the newest judgement of a question counts."""
+    corpus_id, features = answer.refusal.get("corpus"), answer.refusal.get("features")
+    if corpus_id and features:
+        defaults = {"features": features, "is_right": is_right}
+        RefusalJudgement.objects.update_or_create(corpus_id=corpus_id, key=key[:80], defaults=defaults)
+
+
+def judged_in(corpus: Corpus) -> tuple[list[dict[str, float]], list[float]]:
+    """Features and verdicts (1 right, 0 wrong) of the corpus's judged answers: people's feedback, then golden questions.
+
+    Feedback that says neither (incomplete, or that a refusal was wrong) is left out."""
+    opinions = Feedback.objects.filter(answer__refusal__corpus=corpus.pk, answer__state=AnswerState.ANSWERED)
+    opinions = opinions.filter(verdict=Feedback.Verdict.HELPFUL) | opinions.filter(reason__in=_WRONG)
+    pairs = [
+        (features, float(verdict == Feedback.Verdict.HELPFUL))
+        for features, verdict in opinions.values_list("answer__refusal__features", "verdict").order_by("pk")
+    ]
+    golden = RefusalJudgement.objects.filter(corpus=corpus).order_by("pk").values_list("features", "is_right")
+    pairs += [(features, float(is_right)) for features, is_right in golden]
+    pairs = [pair for pair in pairs if isinstance(pair[0], dict) and pair[0].keys() >= set(FEATURES)]
+    return [features for features, _ in pairs], [is_right for _, is_right in pairs]
+
+
+def learn(*, corpus: Corpus) -> CorpusCalibration | None:
+    """Fit the corpus's own slope and intercept, shrunk to the shipped ones; None when too little has been judged."""
+    features, is_right = judged_in(corpus)
+    if len(features) < LEAST_JUDGED:
+        return None
+    base = shipped().calibrator
+    own = adapt(base, base.raw(np.array([vector(item) for item in features])), np.array(is_right))
+    learnt = {
+        "slope": own.slope,
+        "intercept": own.intercept,
+        "judged": len(features),
+        "base": base_name(),
+        "fitted_at": timezone.now(),
+    }
+    return _with_threshold(CorpusCalibration.objects.update_or_create(corpus=corpus, defaults=learnt)[0])
+
+
+def own_answers(corpus: Corpus, calibrator: Calibrator) -> Judged:
+    """The corpus's judged answers under this calibrator."""
+    features, is_right = judged_in(corpus)
+    if not features:
+        return Judged(np.zeros(0), np.zeros(0))
+    return Judged(calibrator.probabilities(np.array([vector(item) for item in features])), np.array(is_right))

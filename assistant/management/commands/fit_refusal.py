@@ -1,0 +1,113 @@
+"""Fits the refusal calibrator on questions with known answers, or one corpus's own part of it on its judged answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from assistant.calibration.gathering import (
+    ANSWERABLE,
+    SHARES,
+    Readings,
+    Seen,
+    choose_questions,
+    judge,
+    loaded_sides,
+    look,
+    spans_to_rank,
+)  # fmt: skip
+from assistant.calibration.services import LEAST_JUDGED, learn
+from assistant.squad_format import SquadArticle, read_squad
+from ingestion.models import Corpus
+from specialists.composition.ranking import RANKING_FEATURES, Ranking, fit_ranking, ranking_file
+from specialists.refusal.calibrator import as_json, calibration_file
+from specialists.refusal.fitting import fit_calibration, held_out_articles
+
+LEAST_ARTICLES = 6  # two to test on, and enough others that each can be judged by the rest
+
+
+class Command(BaseCommand):
+    help = "Fit the calibrator that decides whether to answer, on a file in SQuAD 2.0's form, or a corpus's own with --corpus."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--data", type=Path, help="questions that the reader was not trained on; split by article")
+        parser.add_argument("--others", type=Path, action="append", default=[], help="articles that are searched and not asked")
+        parser.add_argument("--corpus", help="learn from this corpus's feedback and golden questions instead")
+        parser.add_argument("--output", type=Path, default=calibration_file())
+        parser.add_argument("--questions", type=int, default=2400)
+        parser.add_argument("--seed", type=int, default=7)
+        parser.add_argument("--ranking", type=Path, default=ranking_file())
+        parser.add_argument("--readings", type=Path, help="keep what the reader read here, to go on after an interruption")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["corpus"]:
+            self._learn(options["corpus"])
+        elif options["data"]:
+            self._fit(options)
+        else:
+            raise CommandError("Give --data with a file in SQuAD's form, or --corpus with a corpus's name.")
+
+    def _learn(self, name: str) -> None:
+        corpus = Corpus.objects.filter(name=name).first()
+        if corpus is None:
+            raise CommandError(f"There is no corpus named {name!r}.")
+        learnt = learn(corpus=corpus)
+        if learnt is None:
+            raise CommandError(f"{name} has too few judged answers: {LEAST_JUDGED} are needed. Its calibration stays as it is.")
+        self.stdout.write(
+            json.dumps({"corpus": name, "judged": learnt.judged, "slope": learnt.slope, "intercept": learnt.intercept})
+        )
+
+    def _fit(self, options: dict[str, Any]) -> None:
+        from specialists.reader.serving import get_reader
+
+        articles = _articles(options["data"])
+        if len(articles) < LEAST_ARTICLES:
+            raise CommandError(f"There are too few articles: {LEAST_ARTICLES} are needed, to fit on some and test on others.")
+        others = [article for file in options["others"] for article in _articles(file)]
+        asked = choose_questions(articles, options["questions"], options["seed"])
+        reader = get_reader().name
+        about = {"made_by": _command(options), "shares": SHARES}
+        try:
+            readings = Readings(options["readings"], reader)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        with loaded_sides(articles, others, f"fitting-{options['seed']}") as sides:
+            seen = [look(item, sides) for item in tqdm(asked, desc="Searching", unit="question", file=sys.stderr)]
+            for item in tqdm(seen, desc="Reading", unit="question", file=sys.stderr):
+                readings.of(item)
+            ranking = _fit_ranking(seen, readings)
+            rows = [judge(item, readings.of(item), ranking) for item in tqdm(seen, desc="Judging", file=sys.stderr)]
+        calibration = fit_calibration(rows, reader=reader, about=about)
+        weights = [round(weight, 6) for weight in ranking.weights]
+        ranked = {"features": list(RANKING_FEATURES), "weights": weights, "reader": reader, "made_by": about["made_by"]}
+        options["ranking"].write_text(json.dumps(ranked) + "\n", encoding="utf-8")
+        options["output"].write_text(json.dumps(as_json(calibration)) + "\n", encoding="utf-8")
+        self.stdout.write(json.dumps(about["figures"], indent=2))
+
+
+def _fit_ranking(seen: Sequence[Seen], readings: Readings) -> Ranking:
+    """On the answerable questions of the articles that are not held out."""
+    apart = held_out_articles([item.asked.article.title for item in seen])
+    own = [item for item in seen if item.asked.kind == ANSWERABLE and item.asked.article.title not in apart]
+    return fit_ranking([spans_to_rank(item, readings.of(item)) for item in own])
+
+
+def _command(options: dict[str, Any]) -> str:
+    files = "".join(f" --others {file.name}" for file in options["others"])
+    count, seed = options["questions"], options["seed"]
+    return f"manage.py fit_refusal --data {options['data'].name}{files} --questions {count} --seed {seed}"
+
+
+def _articles(file: Path) -> list[SquadArticle]:
+    try:
+        return read_squad(file)
+    except (OSError, ValueError) as error:
+        raise CommandError(str(error)) from error

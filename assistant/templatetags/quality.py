@@ -1,0 +1,48 @@
+"""Figures as words: shares, times, money, and the names of routes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django import template
+
+from assistant.ledger import presentation
+from assistant.ledger.report import NO_ROUTE, TierFigures
+
+register = template.Library()
+
+_NAMES = {
+    NO_ROUTE: "No route (failed)",
+    "extractive": "Quotes",
+    "quotes": "Quotes",
+    "reader": "Reader",
+    "specialist": "Specialist",
+    "largest": "Largest model",
+    "human": "A person",
+    "smalltalk": "Small talk",
+}
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    return presentation.share(value if isinstance(value, int | float) else None)
+
+
+@register.filter
+def milliseconds(value: float | None) -> str:
+    return presentation.milliseconds(value)
+
+
+@register.filter
+def money(value: Decimal | None) -> str:
+    return presentation.money(value)
+
+
+@register.filter
+def route_name(route: str) -> str:
+    return _NAMES.get(route, route)
+
+
+@register.filter
+def outcomes(tier: TierFigures) -> str:
+    return presentation.outcome_words(tier)

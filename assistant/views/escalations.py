@@ -1,0 +1,81 @@
+"""The asker's side of a question that goes to a person: sending it, its reply, and the list of one's own."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django_htmx.http import reswap, retarget
+
+from assistant.escalations.asker import addressee, asked_people
+from assistant.escalations.errors import EscalationError
+from assistant.escalations.models import Escalation
+from assistant.escalations.nearest import nearest_corpus
+from assistant.escalations.permissions import get_own_escalation_for
+from assistant.escalations.services import NOTE_CHARACTERS, escalate, mark_seen, reason_for, take_stand
+from assistant.models import Answer
+from assistant.permissions import get_answer_for
+from assistant.presentation import present_answer
+from assistant.views.requests import PersonRequest, turn_url
+
+
+def ask_person(request: PersonRequest, answer_id: int) -> HttpResponse:
+    """The form that says where the question goes and what goes with it; sent, the answer with its new state."""
+    own = get_answer_for(request.user, answer_id)
+    if request.method != "POST":
+        return _form(request, own)
+    note, has_turns = request.POST.get("note", ""), "turns" in request.POST or "turns_offered" not in request.POST
+    try:
+        escalate(answer=own, asker=request.user, note=note, reason=reason_for(own), has_turns=has_turns)
+    except EscalationError as error:
+        return _form(request, own, note=note, error=error.public_message)
+    return _answer(request, own)
+
+
+def escalation(request: PersonRequest, answer_id: int) -> HttpResponse:
+    """What became of it: asked for by the page that waits for a reply, which is seen by this."""
+    own = get_own_escalation_for(request.user, answer_id)
+    mark_seen(escalations=[own.pk])
+    if not request.htmx:
+        return redirect(turn_url(_answer_of(own)))
+    item = present_answer(_answer_of(own), request.user)
+    return render(request, "assistant/_asked.html", {"item": item, "is_polled": True})
+
+
+def take_stand_on_reply(request: PersonRequest, answer_id: int) -> HttpResponse:
+    own = get_own_escalation_for(request.user, answer_id)
+    try:
+        take_stand(escalation=own, is_helpful=request.POST.get("helpful") == "1", text=request.POST.get("text", ""))
+    except EscalationError as error:
+        messages.error(request, error.public_message)
+        return redirect(turn_url(_answer_of(own)))
+    return _answer(request, _answer_of(own))
+
+
+def replies(request: PersonRequest) -> HttpResponse:
+    return render(request, "assistant/replies.html", {"asked": asked_people(request.user)})
+
+
+def _answer_of(own: Escalation) -> Answer:
+    assert own.answer is not None  # the gate gives only those whose conversation is there
+    return own.answer
+
+
+def _answer(request: PersonRequest, own: Answer) -> HttpResponse:
+    if not request.htmx:
+        return redirect(turn_url(own))
+    return render(request, "assistant/_answer.html", {"item": present_answer(own, request.user)})
+
+
+def _form(request: PersonRequest, own: Answer, *, note: str = "", error: str = "") -> HttpResponse:
+    item = present_answer(own, request.user)
+    if item.escalation is not None:
+        return redirect(turn_url(own)) if not request.htmx else render(request, "assistant/_asked.html", {"item": item})
+    earlier = Answer.objects.filter(conversation=own.conversation_id, pk__lt=own.pk).count()
+    context = {
+        "item": item, "to": addressee(nearest_corpus(own, request.user)), "earlier": earlier, "note": note, "error": error,
+        "note_limit": NOTE_CHARACTERS,
+    }  # fmt: skip
+    template = "assistant/_ask_person.html" if request.htmx else "assistant/ask_person.html"
+    response = render(request, template, context, status=422 if error else 200)
+    return reswap(retarget(response, f"#asked-{own.pk}"), "innerHTML")

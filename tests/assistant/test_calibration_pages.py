@@ -1,0 +1,150 @@
+"""The calibration page, what it changes, and what a corpus learns of its own judged answers."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from django.urls import reverse
+
+from assistant.calibration import services
+from assistant.calibration.models import CorpusCalibration
+from assistant.calibration.services import judged_in, learn, record_golden, setting_of
+from assistant.models import Answer, AnswerState
+from assistant.services import record_feedback
+from ingestion.models import Corpus
+from specialists.refusal import calibrator, deciding
+from specialists.refusal.calibrator import Calibration, Judged
+from specialists.refusal.features import FEATURES
+from specialists.refusal.fitting import fit_calibration
+from tests.assistant.pages import client_of, text_of
+from tests.assistant.rows import make_answer
+from tests.people import People, make_corpora
+from tests.specialists.test_refusal import made_rows
+
+PAGE = "assistant:calibration"
+
+
+@cache
+def fitted() -> Calibration:
+    return fit_calibration(made_rows(1500), reader="made", about={})
+
+
+@pytest.fixture(autouse=True)
+def made(monkeypatch: pytest.MonkeyPatch) -> Calibration:
+    """A calibration of made-up questions instead of the shipped one."""
+    calibration = fitted()
+    monkeypatch.setattr("assistant.views.calibration.is_installed", lambda: True)
+    for module in (calibrator, deciding, services):
+        monkeypatch.setattr(module, "shipped", lambda: calibration)
+    monkeypatch.setattr("assistant.calibration.presentation.shipped", lambda: calibration)
+    return calibration
+
+
+@pytest.fixture
+def corpora(people: People) -> tuple[Corpus, Corpus]:
+    return make_corpora(people)
+
+
+def page_of(person: Any, corpus: Corpus) -> str:
+    return text_of(client_of(person), f"{reverse(PAGE)}?corpus={corpus.slug}")
+
+
+def change(person: Any, corpus: Corpus, **form: str) -> Any:
+    return client_of(person).post(reverse("assistant:change_calibration", args=[corpus.slug]), form, follow=True)
+
+
+def judge(people: People, corpus: Corpus, count: int, share_right: float) -> None:
+    """Answers from the corpus that people found right or wrong; the reader was always as sure."""
+    for number in range(count):
+        features = dict.fromkeys(FEATURES, 0.0) | {"null_odds": 3.0, "cosine_sentence": 0.6}
+        kept = {"corpus": corpus.pk, "features": features}
+        row = make_answer(people.ben, f"Question {number}?", state=AnswerState.ANSWERED, refusal=kept)
+        record_feedback(answer=row, user=people.ben, verdict="helpful" if number < count * share_right else "not_helpful")
+
+
+def test_it_says_what_the_setting_means(people: People, corpora: tuple[Corpus, Corpus], made: Calibration) -> None:
+    page = page_of(people.ada, corpora[0])
+    answered = round(made.threshold(0.10).coverage * 100)
+    assert f"Of 100 questions about {answered} are answered; at most 10 of 100 answers are wrong, with 95% confidence." in page
+    assert page.count('<svg class="chart"') == 2
+    assert page.count("<polyline") == 4
+    assert 'aria-labelledby="risk-chart-words"' in page
+
+
+def test_it_sets_a_corpus_s_risk_and_no_other_s(people: People, corpora: tuple[Corpus, Corpus]) -> None:
+    handbook, sales = corpora
+    page = change(people.olga, sales, risk="20").content.decode()
+    assert "at most 20% of the answers from “Sales” may be wrong" in page
+    assert 'value="20"' in page
+    assert setting_of(sales.pk).risk == 0.2
+    assert setting_of(handbook.pk).risk == 0.1
+    assert setting_of(sales.pk).threshold.value < setting_of(handbook.pk).threshold.value
+
+
+@pytest.mark.parametrize("risk", ["0", "31", "", "ten", "nan", "inf", "-5"])
+def test_it_refuses_a_risk_that_is_none(people: People, corpora: tuple[Corpus, Corpus], risk: str) -> None:
+    page = change(people.ada, corpora[0], risk=risk).content.decode()
+    assert "Type a number from 1% to 30%" in page
+    assert not CorpusCalibration.objects.exists()
+
+
+def test_it_says_when_no_threshold_keeps_the_promise(
+    people: People, corpora: tuple[Corpus, Corpus], monkeypatch: pytest.MonkeyPatch, made: Calibration
+) -> None:
+    hopeless = Calibration(made.calibrator, Judged(np.full(200, 0.5), np.zeros(200)), made.held_out)
+    for module in (deciding, services):
+        monkeypatch.setattr(module, "shipped", lambda: hopeless)
+    page = page_of(people.ada, corpora[0])
+    assert "No threshold keeps wrong answers to 10%" in page
+    assert "every question is refused" in page
+
+
+def test_it_shows_only_the_corpora_that_one_manages(people: People, corpora: tuple[Corpus, Corpus]) -> None:
+    handbook, sales = corpora
+    assert "Handbook" not in text_of(client_of(people.olga), reverse(PAGE))
+    text_of(client_of(people.olga), f"{reverse(PAGE)}?corpus={handbook.slug}", 404)
+    text_of(client_of(people.ben), reverse(PAGE), 404)
+    other = reverse("assistant:change_calibration", args=[handbook.slug])
+    assert client_of(people.olga).post(other, {"risk": "5"}).status_code == 404
+    assert "Sales" in text_of(client_of(people.ada), f"{reverse(PAGE)}?corpus={sales.slug}")
+
+
+def test_it_learns_from_judged_answers_once_there_are_enough(people: People, corpora: tuple[Corpus, Corpus]) -> None:
+    handbook, sales = corpora
+    judge(people, handbook, 39, 0.5)
+    assert "Once 1 more answer of this corpus has been judged" in page_of(people.ada, handbook)
+    assert "Too few answers have been judged" in change(people.ada, handbook, learn="1").content.decode()
+    judge(people, handbook, 40, 0.2)
+    before = setting_of(handbook.pk)
+    assert "Learnt from 79 judged answers." in change(people.ada, handbook, learn="1").content.decode()
+    after = setting_of(handbook.pk)
+    features = dict.fromkeys(FEATURES, 0.0) | {"null_odds": 3.0, "cosine_sentence": 0.6}
+    assert after.is_own
+    assert after.calibrator.probability(features) < before.calibrator.probability(features) - 0.1
+    assert not setting_of(sales.pk).is_own
+
+
+def test_it_forgets_what_was_learnt_under_other_weights(people: People, corpora: tuple[Corpus, Corpus]) -> None:
+    judge(people, corpora[0], 40, 0.5)
+    learn(corpus=corpora[0])
+    assert setting_of(corpora[0].pk).is_own
+    CorpusCalibration.objects.update(base="another")
+    assert not setting_of(corpora[0].pk).is_own
+
+
+def test_it_counts_golden_answers_once_and_leaves_out_opinions_that_say_neither(
+    people: People, corpora: tuple[Corpus, Corpus]
+) -> None:  # fmt: skip
+    judge(people, corpora[0], 2, 1.0)
+    row = Answer.objects.first()
+    assert row is not None
+    record_feedback(answer=row, user=people.ben, verdict="not_helpful", reason="incomplete")
+    assert judged_in(corpora[0])[1] == [1.0]
+    record_golden(answer=row, key="q1", is_right=True)
+    record_golden(answer=row, key="q1", is_right=False)
+    assert judged_in(corpora[0])[1] == [1.0, 0.0]
+    record_golden(answer=make_answer(people.ben, "Refused?"), key="q2", is_right=False)
+    assert len(judged_in(corpora[0])[1]) == 2
