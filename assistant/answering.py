@@ -23,7 +23,7 @@ from assistant.followups import standalone_question, topic
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
 from assistant.ledger.recording import Use, about_tokens, record_tiers
-from assistant.models import Answer, AnswerState, Citation
+from assistant.models import SEARCH_ANYWAY, Answer, AnswerState, Citation
 from assistant.tiers import Attempt, Question, first_that_works
 from ingestion.connections import release_connection
 from ingestion.models import Chunk, Partition
@@ -32,7 +32,7 @@ from retrieval.errors import RetrievalError
 from retrieval.passages import Hit
 from specialists.composition.types import Evidence
 from specialists.errors import SpecialistError
-from specialists.router.cascade import decide, next_tier
+from specialists.router.cascade import decide, next_tier, search_first
 from specialists.router.rules import current_rules
 from specialists.router.tiers import installed_tiers
 from specialists.router.types import HUMAN, SMALLTALK, Decision, TierEvidence
@@ -121,11 +121,13 @@ def _answer_without_search(row: Answer, decision: Decision, timings: _Timings) -
     row.corpora_searched, row.refusal = 0, {"route": decision.reason}
     outcome = TierUse.Outcome.ANSWERED if is_talk else TierUse.Outcome.ESCALATED
     use = Use(row.route, outcome, 0.0, 0.0, reason=decision.reason, decision=_for_ledger(decision))
-    if not _record(row, [use], timings):
+    with transaction.atomic():  # nobody sees the answer without the person whom it went to
+        is_recorded = _record(row, [use], timings)
+        if is_recorded and not is_talk:
+            hand_to_person(row, decision)
+    if not is_recorded:
         yield Finished(AnswerState.STOPPED)
         return
-    if not is_talk:
-        hand_to_person(row, decision)
     yield from sentence_events(row.sentences)
     yield Finished(row.state)
 
@@ -157,7 +159,9 @@ def _route(row: Answer, partitions: Sequence[Partition]) -> Decision:
     release_connection()
     corpora = sorted({partition.corpus_id for partition in partitions})
     vector = question_vector(row.question)[0]
-    return decide(row.question, vector, installed=installed_tiers(), rules=rules, corpora=corpora)
+    installed = installed_tiers()
+    decision = decide(row.question, vector, installed=installed, rules=rules, corpora=corpora)
+    return search_first(decision, installed=installed) if row.refusal.get(SEARCH_ANYWAY) else decision
 
 
 def _retrieve(question: str, partitions: Sequence[Partition]) -> SearchResult:

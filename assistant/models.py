@@ -40,6 +40,9 @@ class AnswerState(models.TextChoices):
 FINAL_STATES = frozenset({AnswerState.ANSWERED, AnswerState.ABSTAINED, AnswerState.FAILED, AnswerState.STOPPED})
 
 
+SEARCH_ANYWAY = "search_anyway"  # in Answer.refusal: the asker wants the documents searched, whatever the router thinks
+
+
 class Answer(models.Model):
     """A question and what became of it: enough to show it again, and enough to replay it."""
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from assistant import streams
 from assistant.errors import QuestionError
-from assistant.models import FINAL_STATES, Answer, AnswerState, Conversation, Feedback
+from assistant.models import FINAL_STATES, SEARCH_ANYWAY, Answer, AnswerState, Conversation, Feedback
 from assistant.permissions import conversations_of
 from ingestion.models import Corpus
 
@@ -42,6 +42,7 @@ def create_answer(
     corpora: Sequence[Corpus] = (),
     understood_as: str = "",
     is_internal: bool = False,
+    search_anyway: bool = False,
 ) -> Answer:
     """Store the question, in a new conversation when none is given. The answer is made by a stream or at once."""
     text = check_question(question)
@@ -55,6 +56,7 @@ def create_answer(
             conversation=conversation,
             question=text,
             standalone_question=understood_as,
+            refusal={SEARCH_ANYWAY: True} if search_anyway else {},
             lease_until=timezone.now() + streams.LEASE,
         )
 
@@ -66,6 +68,7 @@ def start_answer(
     conversation: Conversation | None = None,
     corpora: Sequence[Corpus] = (),
     understood_as: str = "",
+    search_anyway: bool = False,
 ) -> Answer:
     """Store the question and begin to answer it in the background."""
     streams.expire_lost_answers()
@@ -74,7 +77,10 @@ def start_answer(
         raise QuestionError("too_many", "Several of your questions are still being answered. Wait for one of them.")
     if streams.waiting_answers() >= MAX_WAITING:
         raise QuestionError("busy", "Too many questions are waiting at the moment. Ask again in a minute.")
-    row = create_answer(user=user, question=question, conversation=conversation, corpora=corpora, understood_as=understood_as)
+    row = create_answer(
+        user=user, question=question, conversation=conversation, corpora=corpora, understood_as=understood_as,
+        search_anyway=search_anyway,
+    )  # fmt: skip
     transaction.on_commit(lambda: streams.run_in_background(row))
     return row
 
@@ -88,12 +94,14 @@ def stop_answer(*, answer: Answer) -> bool:
     )
 
 
-def retry_answer(*, answer: Answer) -> Answer:
-    """Ask the same question again at the end of its conversation, understood as it was the first time."""
+def retry_answer(*, answer: Answer, search_anyway: bool = False) -> Answer:
+    """Ask the same question again at the end of its conversation, understood as it was the first time. `search_anyway`: the
+    documents are searched, whatever the router thinks of the question."""
     conversation = answer.conversation
     return start_answer(
-        user=conversation.user, question=answer.question, conversation=conversation, understood_as=answer.standalone_question
-    )
+        user=conversation.user, question=answer.question, conversation=conversation, understood_as=answer.standalone_question,
+        search_anyway=search_anyway,
+    )  # fmt: skip
 
 
 def _title(question: str) -> str:

@@ -47,7 +47,7 @@ def stop(request: PersonRequest, answer_id: int) -> HttpResponse:
 def retry(request: PersonRequest, answer_id: int) -> HttpResponse:
     own = get_answer_for(request.user, answer_id)
     try:
-        again = retry_answer(answer=own)
+        again = retry_answer(answer=own, search_anyway="anyway" in request.POST)
     except QuestionError as error:
         return _refused(request, own, error)
     if request.htmx:

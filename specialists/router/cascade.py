@@ -83,6 +83,12 @@ def decide_on(
     return _by_scores(decision, question, scores, installed)
 
 
+def search_first(decision: Decision, *, installed: Sequence[str]) -> Decision:
+    """The same decision, but the documents are searched: the asker wants it so, and no score or rule may forbid that."""
+    said = "the asker wants the documents searched"
+    return replace(_with_tiers(decision, READER, installed), reply="", rule=None, reason=said)
+
+
 def applies(rule: Rule, question: str, decision: Decision, corpora: Sequence[int]) -> bool:
     """A phrase applies where its words stand in the question in this order; case, spaces and punctuation do not count."""
     if rule.condition == "phrase":
