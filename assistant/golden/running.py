@@ -14,10 +14,11 @@ from django.conf import settings
 from django.db.models import Sum
 from django.utils import timezone
 
+from assistant.calibration.services import record_golden
 from assistant.errors import QuestionError
 from assistant.golden.automatic import queue_changed_runs
 from assistant.golden.judging import judge
-from assistant.golden.models import GoldenResult, GoldenRun
+from assistant.golden.models import Expectation, GoldenResult, GoldenRun
 from assistant.golden.permissions import may_ask
 from assistant.golden.runs import (
     MAX_ATTEMPTS,
@@ -107,9 +108,18 @@ def ask_golden(run: GoldenRun, waiting: GoldenResult) -> dict[str, Any]:
     try:
         run_now(row)
         row.refresh_from_db()
-        return _judged(waiting, row)
+        judged = _judged(waiting, row)
+        _teach_calibration(waiting, row, is_correct=bool(judged["is_correct"]))
+        return judged
     finally:
         row.conversation.delete()
+
+
+def _teach_calibration(waiting: GoldenResult, row: Answer, *, is_correct: bool) -> None:
+    """An answer that was shown is right or wrong; one to a question that no document answers is wrong, shown or not. What a
+    refused answer to another question would have said is not known."""
+    if waiting.question_id and (row.state == AnswerState.ANSWERED or waiting.expects == Expectation.REFUSAL):
+        record_golden(answer=row, key=f"golden-{waiting.question_id}", is_right=is_correct and row.state == AnswerState.ANSWERED)
 
 
 def _judged(waiting: GoldenResult, row: Answer) -> dict[str, Any]:
