@@ -119,12 +119,14 @@ def _answer_without_search(row: Answer, decision: Decision, timings: _Timings) -
     row.sentences = [{"text": decision.reply, "citations": []}] if is_talk else []
     row.text, row.route = decision.reply if is_talk else "", SMALLTALK if is_talk else HUMAN
     row.corpora_searched, row.refusal = 0, {"route": decision.reason}
-    outcome = TierUse.Outcome.ANSWERED if is_talk else TierUse.Outcome.ESCALATED
-    use = Use(row.route, outcome, 0.0, 0.0, reason=decision.reason, decision=_for_ledger(decision))
     with transaction.atomic():  # nobody sees the answer without the person whom it went to
-        is_recorded = _record(row, [use], timings)
-        if is_recorded and not is_talk:
-            hand_to_person(row, decision)
+        is_recorded = _record(row, [], timings)
+        outcome = TierUse.Outcome.ANSWERED if is_talk else TierUse.Outcome.ABSTAINED
+        if is_recorded and not is_talk and hand_to_person(row, decision):
+            outcome = TierUse.Outcome.ESCALATED
+        if is_recorded:
+            use = Use(row.route, outcome, 0.0, 0.0, reason=decision.reason, decision=_for_ledger(decision))
+            record_tiers(answer=row, uses=[use])
     if not is_recorded:
         yield Finished(AnswerState.STOPPED)
         return

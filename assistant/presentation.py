@@ -18,7 +18,7 @@ from assistant.models import Answer, AnswerState, Citation, Conversation
 from assistant.streams import expire_lost_answers
 from ingestion.models import Chunk, Document
 from ingestion.permissions import readable_chunks, readable_documents
-from specialists.router.types import HUMAN
+from specialists.router.types import HUMAN, SMALLTALK
 
 HIDDEN = "This sentence quoted a document that you may not read."
 CLOSEST_SHOWN = 2
@@ -88,6 +88,11 @@ class PresentedAnswer:
     escalation: PresentedEscalation | None = None
     follow_ups: tuple[str, ...] = field(default=())
     can_make_golden: bool = False  # whether the viewer has a corpus whose golden questions are theirs to write
+
+    @property
+    def is_short_reply(self) -> bool:
+        """A reply to small talk, which needs no evidence."""
+        return self.steps.route == SMALLTALK
 
     @property
     def is_for_person(self) -> bool:
@@ -309,6 +314,8 @@ def export_markdown(conversation: Conversation, user: User) -> str:
 def _export_body(item: PresentedAnswer) -> str:
     if item.state == AnswerState.ANSWERED:
         return "\n\n".join(_export_block(is_list, sentences) for is_list, sentences in item.blocks)
+    if item.is_for_person:
+        return "A person was asked." if item.escalation else "This looked like something for a person; nothing was searched."
     if item.state == AnswerState.ABSTAINED:
         return "The documents you may read do not answer this."
     return item.error_message or AnswerState(item.state).label

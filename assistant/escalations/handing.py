@@ -12,11 +12,14 @@ from specialists.router.types import HUMAN, Decision
 
 
 def hand_to_person(answer: Answer, decision: Decision) -> bool:
-    """Send the answer's question on; False when the asker has to do it, or too many of his questions wait already."""
+    """Send the answer's question on, without the conversation around it, which nobody offered. False when the asker has to do
+    it, or too many of his questions wait already."""
     if answer.conversation.is_internal or (decision.rule is None and decision.intent != HUMAN):
         return False
     try:
-        escalate(answer=answer, asker=answer.conversation.user, reason=Escalation.Reason.ROUTED, why=decision.reason)
+        escalate(
+            answer=answer, asker=answer.conversation.user, reason=Escalation.Reason.ROUTED, why=decision.reason, has_turns=False
+        )
     except EscalationError:
         return False
     return True

@@ -147,11 +147,11 @@ def mark_seen(*, escalations: list[int]) -> None:
 
 def pass_on(*, escalation: Escalation, corpus: Corpus | None) -> None:
     """Give an open question to another corpus's owner; None: to the administrators."""
-    changed = Escalation.objects.filter(pk=escalation.pk, state=Escalation.State.OPEN).update(
+    changed = Escalation.objects.filter(pk=escalation.pk, state=Escalation.State.OPEN, answer__isnull=False).update(
         corpus=corpus, version=F("version") + 1, updated_at=timezone.now()
     )
     if not changed:
-        raise EscalationError("not_open", "This question is answered already. It cannot be passed on.")
+        raise EscalationError("not_open", "This question is answered already, or withdrawn. It cannot be passed on.")
 
 
 def make_document(

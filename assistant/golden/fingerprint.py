@@ -23,7 +23,10 @@ from retrieval.files import sha256_of
 from specialists.models import RoutingRule
 
 PARTS = (Trigger.MODEL, Trigger.PROMPT, Trigger.THRESHOLD, Trigger.INDEX)
-_CODE = ("assistant/answering.py", "assistant/followups.py", "specialists/**/*.py", "retrieval/*.py", "ingestion/chunking.py")
+_CODE = (
+    "assistant/answering.py", "assistant/tiers.py", "assistant/composing.py", "assistant/followups.py",
+    "assistant/calibration/services.py", "specialists/**/*.py", "retrieval/*.py", "ingestion/chunking.py",
+)  # fmt: skip
 _NOT_ANSWERING = ("training", "management", "migrations", "data", "models.py", "apps.py", "evaluation.py")
 _THRESHOLD_FILES = ("specialists/*.json", "specialists/refusal/*.json")
 _THRESHOLD_ROWS = ("specialists.RoutingRule", "assistant.CorpusCalibration")  # where their apps have such rows

@@ -164,9 +164,11 @@ def gate() -> Gate:
 
 
 def find_baseline(run: GoldenRun) -> GoldenRun | None:
-    """The latest finished run before this one that could read the same: other rights give other answers."""
+    """The latest passed run before this one that could read the same (other rights give other answers), else the latest
+    finished one. A run that did not pass is no measure: what it broke would count as settled."""
     before = GoldenRun.objects.filter(corpus=run.corpus_id, state=RunState.FINISHED, pk__lt=run.pk)
-    return next((other for other in before[:50] if other.scope == run.scope), None)
+    alike = [other for other in before[:50] if other.scope == run.scope]
+    return next((other for other in alike if other.passed), alike[0] if alike else None)
 
 
 def count_changes(before: GoldenRun, after: GoldenRun) -> tuple[int, int]:

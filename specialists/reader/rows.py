@@ -130,7 +130,7 @@ def _complain(path: Path, problems: list[str]) -> None:
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read as JSON: {error}. Save it again as UTF-8 JSON.") from error
 
 
@@ -142,7 +142,7 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         try:
             yield json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}, line {number}, is not JSON: {error}. Correct or remove the line.") from error
 
 

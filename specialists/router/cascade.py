@@ -95,7 +95,7 @@ def applies(rule: Rule, question: str, decision: Decision, corpora: Sequence[int
         phrase = _words(rule.value)
         return bool(phrase) and f" {phrase} " in f" {_words(question)} "
     if rule.condition == "corpus":
-        return rule.value in {str(corpus) for corpus in corpora}
+        return {rule.value} == {str(corpus) for corpus in corpora}  # asked there and nowhere else
     found = {"intent": decision.intent, "urgency": decision.urgency, "sentiment": decision.sentiment}
     return found.get(rule.condition) == rule.value
 

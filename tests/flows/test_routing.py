@@ -51,6 +51,7 @@ def test_it_answers_small_talk_shortly_and_the_question_after_it_from_the_docume
     expect(hello).to_contain_text("Ask a question")
     expect(hello.locator("a.cite")).to_have_count(0)
     expect(hello.locator(".steps")).to_have_count(0)
+    expect(hello.locator(".unsup")).to_have_count(0)
     asked = visit.ask("How many days of annual leave do employees get?")
     expect(asked.locator("a.cite").first).to_be_visible()
     asked.locator(".steps summary").click()

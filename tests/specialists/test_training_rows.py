@@ -34,7 +34,12 @@ def test_it_names_the_question_whose_answer_is_not_in_its_text(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [("{", "cannot be read as JSON"), ('["a"]', 'has no list "data"'), ('{"data": []}', "has no question")],
+    [
+        ("{", "cannot be read as JSON"),
+        ("[" * 200_000, "cannot be read as JSON"),
+        ('["a"]', 'has no list "data"'),
+        ('{"data": []}', "has no question"),
+    ],
 )
 def test_it_says_what_is_wrong_with_a_file(tmp_path: Path, content: str, says: str) -> None:
     path = tmp_path / "rows.json"
