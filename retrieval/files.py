@@ -20,6 +20,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def text_lines(path: Path) -> list[str]:
+    """A UTF-8 file's lines. Only line feeds end one: str.splitlines() would cut a JSON line at a separator within its text."""
+    content = path.read_text(encoding="utf-8").removesuffix("\n")
+    return content.split("\n") if content else []
+
+
 def fsync_path(path: Path) -> None:
     """Make a file's bytes, or a folder's list of names, outlive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)

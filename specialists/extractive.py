@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 from specialists.composition.types import ComposedSentence, Composition, Evidence, Quote
 
 __all__ = [
-    "EXTRACTIVE_MODEL", "EXTRACTIVE_ROUTE", "FEATURES", "PARAMETERS", "Candidate", "Composition", "Evidence", "Parameters",
+    "EXTRACTIVE_MODEL", "FEATURES", "PARAMETERS", "Candidate", "Composition", "Evidence", "Parameters",
     "Quote", "closeness", "compose", "features", "list_candidates", "load_parameters", "score",
 ]  # fmt: skip
 
-EXTRACTIVE_ROUTE = "extractive"
 EXTRACTIVE_MODEL = "sentence-composer-1"
 FEATURES = ("cosine", "coverage", "coverage_in_context", "relevance", "answer_type", "length")
 PARAMETERS = Path(__file__).with_name("composer.json")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from assistant.calibration.charts import Chart, draw_reliability, draw_risk
 from assistant.calibration.services import LEAST_JUDGED, Setting, judged_in, own_answers, setting_of
 from ingestion.models import Corpus
+from specialists.measures import auroc
 from specialists.refusal import measures
 from specialists.refusal.calibrator import Judged, shipped
 from specialists.refusal.deciding import shipped_threshold
@@ -70,7 +71,7 @@ def present_calibration(corpus: Corpus) -> CalibrationPage:
         shown=shown,
         judged_here=judged,
         missing=max(LEAST_JUDGED - judged, 0),
-        auroc=measures.auroc(probability, is_right),
+        auroc=auroc(probability, is_right),
         ece=measures.expected_calibration_error(probability, is_right),
         aurc=measures.aurc(probability, is_right),
         risk_chart=draw_risk(shown, setting.risk, came),

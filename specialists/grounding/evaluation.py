@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -11,17 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from specialists.errors import DataError
 from specialists.grounding.checker import Head
 from specialists.grounding.corruptions import load_grounding_rows
 from specialists.grounding.rows import Row
 from specialists.grounding.rules import Ruling, judge
+from specialists.measures import auroc, wilson
 
 BATCH = 64
 STATEMENT_KINDS = frozenset({"answer", "wrong_answer", "unanswerable"})  # made from questions, in other words than the passage's
-Z = 1.959964  # 95 %
 SETS = {"accurate_context": "dolly", "noisy_context": "msmarco", "zero_context": "nq"}  # of RefChecker's benchmark
 
 
@@ -62,9 +59,8 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float]:
-        share, n = self.value, max(1, self.all)
-        middle, spread = share + Z * Z / (2 * n), Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-        return 100 * (middle - spread) / (1 + Z * Z / n), 100 * (middle + spread) / (1 + Z * Z / n)
+        low, high = wilson(self.hits, self.all)
+        return 100 * low, 100 * high
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +108,6 @@ def measure(judged: Sequence[Judged], threshold: float | None) -> Measures:
         true_kinds={kind: share for (label, kind), share in shares.items() if label},
         auroc=auroc([item.support for item in judged], [item.row.label for item in judged]),
     )
-
-
-def auroc(scores: Sequence[float], labels: Sequence[int]) -> float:
-    """The chance that a supported row scores above an unsupported one, ties half (Mann-Whitney)."""
-    values, marks = np.asarray(scores, dtype=float), np.asarray(labels)
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    positive = int(marks.sum())
-    negative = len(marks) - positive
-    if not positive or not negative:
-        return float("nan")
-    return float((ranks[marks == 1].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
 def choose_threshold(judged: Sequence[Judged], *, precision: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from retrieval.files import text_lines
 from specialists.errors import DataError
 
 PROBLEMS = 5
@@ -30,7 +31,7 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
 def read_rows(path: Path) -> list[Row]:
     """Rows of a JSONL file. Raises DataError, which names the lines."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = text_lines(path)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     rows, problems = [], []
@@ -60,7 +61,7 @@ def _row(line: str) -> Row | None:
             if claim and passage and label in (0, 1)
             else None
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

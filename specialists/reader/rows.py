@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retrieval.files import text_lines
 from specialists.errors import DataError
 
 MAX_PROBLEMS = 5
@@ -136,7 +137,7 @@ def _read_json(path: Path) -> Any:
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")  # a text may hold other line separators
+        lines = text_lines(path)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     for number, line in enumerate(lines, start=1):

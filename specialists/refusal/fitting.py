@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from specialists.measures import auroc
 from specialists.refusal import measures
 from specialists.refusal.calibrator import Calibration, Calibrator, FloatArray, Judged, adapt, as_probability, fit, vector
 
@@ -63,7 +64,7 @@ def figures(calibration: Calibration, tested: Sequence[Row]) -> dict[str, Any]:
     report: dict[str, Any] = {
         "questions": len(tested),
         "right_if_all_were_answered": round(float(is_right.mean()), 4),
-        "auroc": round(measures.auroc(probability, is_right), 4),
+        "auroc": round(auroc(probability, is_right), 4),
         "ece": round(measures.expected_calibration_error(probability, is_right), 4),
         "aurc": round(measures.aurc(probability, is_right), 4),
         "risks": {},

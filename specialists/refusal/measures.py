@@ -111,17 +111,6 @@ def aurc(probability: FloatArray, is_right: FloatArray) -> float:
     return float(np.mean([risk for _, risk in risk_coverage_curve(probability, is_right)])) if len(probability) else 0.0
 
 
-def auroc(probability: FloatArray, is_right: FloatArray) -> float:
-    """The chance that a right answer has the higher probability than a wrong one; ties count half. 0.5 when all are alike."""
-    right, wrong = probability[is_right > 0], probability[is_right == 0]
-    if not len(right) or not len(wrong):
-        return 0.5
-    values, inverse = np.unique(np.concatenate([right, wrong]), return_inverse=True)
-    counts = np.bincount(inverse, minlength=len(values))
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse[: len(right)]]
-    return float((ranks.sum() - len(right) * (len(right) + 1) / 2) / (len(right) * len(wrong)))
-
-
 @dataclass(frozen=True, slots=True)
 class Bin:
     """Questions of like probability: how many, their mean probability, and the share that was right."""

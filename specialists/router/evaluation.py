@@ -11,9 +11,10 @@ import numpy as np
 
 from retrieval.embedders import get_embedder
 from specialists.errors import DataError
+from specialists.measures import auroc, wilson
 from specialists.router.classifier import Classifier, index_of
 from specialists.router.fitting import Embed
-from specialists.router.measures import auroc, calibration_error, macro_f1, wilson
+from specialists.router.measures import calibration_error, macro_f1
 from specialists.router.rows import LabelledSet, read_labelled_set, training_files
 from specialists.router.storage import read_router
 
@@ -80,7 +81,7 @@ def measure(head: Classifier, labelled: LabelledSet, embed: Embed) -> dict[str, 
         caught = int((outside > head.outsider.threshold).sum())
         figures["outside_recall"] = caught / len(strangers)
         figures["outside_low"], figures["outside_high"] = wilson(caught, len(strangers))
-        figures["outside_auroc"] = auroc(scores.outside, outside)
+        figures["outside_auroc"] = auroc([*scores.outside, *outside], [0.0] * len(scores.outside) + [1.0] * len(outside))
     return {name: round(value, 4) for name, value in figures.items()}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.files import sha256_of
+from retrieval.files import sha256_of, text_lines
 from specialists.errors import DataError
 
 OUTSIDE = frozenset({"oos", "outside"})  # labels of texts that belong to no class
@@ -127,7 +127,7 @@ def _read_csv(path: Path) -> list[Row]:
 
 def _read_jsonl(path: Path) -> list[Row]:
     def rows() -> Iterator[Row]:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(text_lines(path), start=1):
             if line.strip():
                 content = _parsed(path, number, line)
                 yield _row(path, number, content.get("text"), content.get("label"), "jsonl")
@@ -138,7 +138,7 @@ def _read_jsonl(path: Path) -> list[Row]:
 def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         content = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise DataError(f"{path}, line {number}: this is no JSON object. {_REMEDY['jsonl']}")
@@ -148,7 +148,7 @@ def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
 def _read_clinc(path: Path) -> dict[str, list[Row]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}, line {getattr(error, 'lineno', 1)}: this is no JSON. {_REMEDY['json']}") from None
     if not isinstance(content, dict) or not isinstance(content.get("train"), list):
         raise DataError(f'{path}, line 1: there is no list "train". {_REMEDY["json"]}')

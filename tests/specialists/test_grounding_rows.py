@@ -7,11 +7,12 @@ import pytest
 
 from specialists.errors import DataError
 from specialists.grounding.corruptions import load_grounding_rows, make_rows
-from specialists.grounding.evaluation import Judged, auroc, choose_threshold, evaluate, load_refchecker, measure
+from specialists.grounding.evaluation import Judged, choose_threshold, evaluate, load_refchecker, measure
 from specialists.grounding.rows import Row, read_rows, write_rows
 from specialists.grounding.rules import Ruling
 from specialists.grounding.sources import load_sources
 from specialists.grounding.statements import make_statement
+from specialists.measures import auroc
 from tests.environment import ROOT
 
 DEMO = ROOT / "demo" / "documents"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from specialists.measures import auroc
 from specialists.refusal import measures
 from specialists.refusal.measures import NOTHING, choose_threshold, upper_bound
 
@@ -53,10 +54,10 @@ def test_it_keeps_its_promise_on_questions_it_has_not_seen() -> None:
 
 
 def test_it_measures_discrimination() -> None:
-    assert measures.auroc(np.array([0.9, 0.8, 0.2]), np.array([1.0, 1.0, 0.0])) == 1.0
-    assert measures.auroc(np.array([0.5, 0.5]), np.array([1.0, 0.0])) == 0.5
-    assert measures.auroc(np.array([0.9, 0.4, 0.6, 0.1]), np.array([1.0, 1.0, 0.0, 0.0])) == 0.75
-    assert measures.auroc(np.array([0.9]), np.array([1.0])) == 0.5
+    assert auroc(np.array([0.9, 0.8, 0.2]), np.array([1.0, 1.0, 0.0])) == 1.0
+    assert auroc(np.array([0.5, 0.5]), np.array([1.0, 0.0])) == 0.5
+    assert auroc(np.array([0.9, 0.4, 0.6, 0.1]), np.array([1.0, 1.0, 0.0, 0.0])) == 0.75
+    assert auroc(np.array([0.9]), np.array([1.0])) == 0.5
 
 
 def test_it_measures_calibration_in_equal_groups() -> None:

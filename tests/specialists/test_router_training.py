@@ -10,11 +10,12 @@ import pytest
 
 from retrieval.embedders import get_embedder
 from specialists.errors import DataError, SpecialistError
+from specialists.measures import auroc, wilson
 from specialists.router import serving, softmax
 from specialists.router.evaluation import evaluate_router
 from specialists.router.features import fit_sketch
 from specialists.router.learning import learn_from_outcomes, read_outcomes, record_outcome
-from specialists.router.measures import auroc, calibration_error, macro_f1, wilson
+from specialists.router.measures import calibration_error, macro_f1
 from specialists.router.storage import read_router, read_router_card, write_card
 from specialists.router.training import train_router
 from tests.specialists.router_rows import NOUNS, TEXTS, rows_of, write_data, write_jsonl
@@ -244,7 +245,7 @@ def test_it_does_not_take_what_it_learnt_when_that_is_worse(trained: Path, tmp_p
 def test_it_measures_as_the_textbook_says() -> None:
     assert np.allclose(wilson(90, 100), (0.8256, 0.9448), atol=1e-3)
     assert wilson(0, 0) == (0.0, 1.0)
-    assert auroc([1, 2, 3], [2, 4]) == pytest.approx(0.75)
+    assert auroc([1, 2, 3, 2, 4], [0, 0, 0, 1, 1]) == pytest.approx(0.75)
     found, wanted = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
     assert macro_f1(found, wanted, 3) == pytest.approx((2 / 3 + 0.8) / 2)
     shares = np.array([[0.9, 0.1]] * 10, np.float32)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from specialists.errors import DataError
+from specialists.grounding.rows import read_rows as read_claims
 from specialists.reader.rows import load_rows, questions_in_common
+from specialists.router.rows import read_rows as read_labelled
 from specialists.training.recipe import DataFile
 from tests.specialists.tiny_rows import squad, write_squad
 
@@ -90,3 +92,13 @@ def test_it_finds_test_questions_that_were_trained_on(tmp_path: Path) -> None:
 def test_it_refuses_a_share_that_is_none(text: str) -> None:
     with pytest.raises(DataError, match="not a number above 0"):
         DataFile.parse(text)
+
+
+def test_it_reads_a_json_line_whose_text_holds_a_line_separator(tmp_path: Path) -> None:
+    claim = {"claim": "Leave is 27 days.", "passage": "Leave is\u202827 days.", "label": 1}
+    (tmp_path / "claims.jsonl").write_text(json.dumps(claim, ensure_ascii=False) + "\n", encoding="utf-8")
+    labelled = {"text": "How many\u2028days?", "label": "fact"}
+    (tmp_path / "intent.jsonl").write_text(json.dumps(labelled, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    assert [row.passage for row in read_claims(tmp_path / "claims.jsonl")] == [claim["passage"]]
+    assert [row.label for row in read_labelled(tmp_path / "intent.jsonl")] == ["fact"]
