@@ -24,10 +24,11 @@ from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
 from assistant.ledger.recording import Use, about_tokens, record_tiers
 from assistant.models import SEARCH_ANYWAY, Answer, AnswerState, Citation
+from assistant.permissions import searchable_partitions
 from assistant.tiers import Attempt, Question, first_that_works
 from ingestion.connections import release_connection
 from ingestion.models import Chunk, Partition
-from ingestion.permissions import readable_chunks, readable_partitions
+from ingestion.permissions import readable_chunks
 from retrieval.errors import RetrievalError
 from retrieval.passages import Hit
 from specialists.composition.types import Evidence
@@ -135,9 +136,7 @@ def _answer_without_search(row: Answer, decision: Decision, timings: _Timings) -
 
 
 def _authorize(row: Answer) -> list[Partition]:
-    """The partitions that the asker may read now, narrowed to the conversation's corpora."""
-    corpora = list(row.conversation.corpora.all())
-    return list(readable_partitions(row.conversation.user, corpora=corpora or None))
+    return list(searchable_partitions(row.conversation))
 
 
 def _understand(row: Answer) -> str:

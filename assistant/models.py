@@ -11,11 +11,13 @@ from ingestion.models import Corpus, Document
 
 
 class Conversation(models.Model):
-    """One person's thread of questions. `corpora` narrows the search; empty means all that the person may read."""
+    """One person’s thread of questions. `corpora` narrows the search where `is_narrowed`: one that is deleted leaves fewer, and
+    never all that the person may read."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=200)
     corpora = models.ManyToManyField(Corpus, blank=True, related_name="+")
+    is_narrowed = models.BooleanField(default=False)
     share_token = models.CharField(max_length=64, null=True, unique=True)  # null: not shared
     is_internal = models.BooleanField(default=False)  # asked by a run or a command, not by a person: shown nowhere
     created_at = models.DateTimeField(auto_now_add=True)

@@ -6,7 +6,8 @@ from django.db.models import QuerySet
 from django.http import Http404
 
 from assistant.models import Answer, Conversation
-from ingestion.permissions import AnyUser
+from ingestion.models import Partition
+from ingestion.permissions import AnyUser, readable_partitions
 
 
 def conversations_of(user: AnyUser) -> QuerySet[Conversation]:
@@ -27,6 +28,12 @@ def get_answer_for(user: AnyUser, answer_id: int) -> Answer:
     if answer is None:
         raise Http404
     return answer
+
+
+def searchable_partitions(conversation: Conversation) -> QuerySet[Partition]:
+    """What a question of this conversation searches: what its person may read now, within the corpora that were chosen."""
+    chosen = conversation.corpora.all() if conversation.is_narrowed else None
+    return readable_partitions(conversation.user, corpora=chosen)
 
 
 def get_shared_conversation(user: AnyUser, token: str) -> Conversation:

@@ -85,6 +85,7 @@ class PresentedAnswer:
     steps: Steps
     verdict: str
     has_documents: bool = True
+    is_narrowed: bool = False  # to corpora that were chosen
     escalation: PresentedEscalation | None = None
     follow_ups: tuple[str, ...] = field(default=())
     can_make_golden: bool = False  # whether the viewer has a corpus whose golden questions are theirs to write
@@ -138,7 +139,7 @@ def present_conversation(conversation: Conversation, user: User) -> list[Present
 
 
 def present_answer(answer: Answer, user: User) -> PresentedAnswer:
-    answers = Answer.objects.filter(pk=answer.pk).select_related("feedback").prefetch_related("citations")
+    answers = Answer.objects.filter(pk=answer.pk).select_related("feedback", "conversation").prefetch_related("citations")
     return _present(list(answers), user)[0]
 
 
@@ -187,6 +188,7 @@ def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[i
         steps=_steps(answer),
         verdict=feedback.verdict if feedback else "",
         has_documents=answer.corpora_searched > 0 or answer.state != AnswerState.ABSTAINED,
+        is_narrowed=answer.conversation.is_narrowed,
         follow_ups=_follow_ups(answer, citations.values()) if is_last else (),
     )
 

@@ -17,6 +17,7 @@ from assistant.golden.suggesting import Reported, reported_everywhere
 from assistant.ledger.report import RoutesReport, counted_answers, report_routes
 from assistant.models import AnswerState, Citation
 from ingestion.models import Corpus
+from specialists.router.types import HUMAN, SMALLTALK
 
 REPORTED_SHOWN = 15
 
@@ -35,7 +36,8 @@ class Evaluation:
 @dataclass(frozen=True, slots=True)
 class Quality:
     since: datetime | None
-    answers: int
+    answers: int  # that documents were searched for
+    without_search: int  # small talk, and what went to a person at once
     with_evidence: int
     abstained: int
     failed: int
@@ -54,13 +56,15 @@ class Quality:
 
 
 def quality_for(administrator: User, since: datetime | None) -> Quality:
-    answers = counted_answers(since)
+    every = counted_answers(since)
+    answers = every.exclude(route__in=[SMALLTALK, HUMAN])
     states = dict(answers.order_by().values_list("state").annotate(Count("pk")))
     cited = Exists(Citation.objects.filter(answer=OuterRef("pk")))
     reported = reported_everywhere(REPORTED_SHOWN)
     return Quality(
         since=since,
         answers=sum(states.values()),
+        without_search=every.filter(route__in=[SMALLTALK, HUMAN]).count(),
         with_evidence=answers.filter(cited, state=AnswerState.ANSWERED).count(),
         abstained=states.get(AnswerState.ABSTAINED, 0),
         failed=states.get(AnswerState.FAILED, 0),

@@ -48,7 +48,9 @@ def create_answer(
     text = check_question(question)
     with transaction.atomic():
         if conversation is None:
-            conversation = Conversation.objects.create(user=user, title=_title(text), is_internal=is_internal)
+            conversation = Conversation.objects.create(
+                user=user, title=_title(text), is_internal=is_internal, is_narrowed=bool(corpora)
+            )  # fmt: skip
             conversation.corpora.set(corpora)
         else:
             Conversation.objects.filter(pk=conversation.pk).update(updated_at=timezone.now())

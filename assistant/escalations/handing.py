@@ -16,10 +16,9 @@ def hand_to_person(answer: Answer, decision: Decision) -> bool:
     it, or too many of his questions wait already."""
     if answer.conversation.is_internal or (decision.rule is None and decision.intent != HUMAN):
         return False
+    reason = Escalation.Reason.ROUTED if decision.rule is not None else Escalation.Reason.WISHED
     try:
-        escalate(
-            answer=answer, asker=answer.conversation.user, reason=Escalation.Reason.ROUTED, why=decision.reason, has_turns=False
-        )
+        escalate(answer=answer, asker=answer.conversation.user, reason=reason, why=decision.reason, has_turns=False)
     except EscalationError:
         return False
     return True

@@ -25,6 +25,7 @@ class Escalation(models.Model):
         FAILED = "failed", "The answer could not be made"
         ASKED = "asked", "The answer was not enough for the asker"
         ROUTED = "routed", "A rule sends such questions to a person"
+        WISHED = "wished", "The asker wished for a person"
 
     answer = models.OneToOneField("assistant.Answer", null=True, on_delete=models.SET_NULL, related_name="escalation")
     asker = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="escalations")
@@ -52,6 +53,11 @@ class Escalation(models.Model):
 
     def __str__(self) -> str:
         return self.question[:80]
+
+    @property
+    def is_at_once(self) -> bool:
+        """It went to a person without a search."""
+        return self.reason in (self.Reason.ROUTED, self.Reason.WISHED)
 
     @property
     def is_withdrawn(self) -> bool:

@@ -16,8 +16,8 @@ from assistant.escalations.models import Escalation, EscalationMessage
 from assistant.escalations.nearest import nearest_corpus
 from assistant.escalations.permissions import own_escalations
 from assistant.models import Answer, AnswerState
+from assistant.permissions import searchable_partitions
 from ingestion.models import Corpus, Document
-from ingestion.permissions import readable_partitions
 from ingestion.services import add_document
 
 MAX_OPEN_PER_PERSON = 10
@@ -43,7 +43,7 @@ def escalate(
     """
     if reason not in Escalation.Reason.values:
         raise EscalationError("unknown_reason", "A question goes to a person for one of the known reasons.")
-    if not answer.is_final and reason != Escalation.Reason.ROUTED:
+    if not answer.is_final and reason not in (Escalation.Reason.ROUTED, Escalation.Reason.WISHED):
         raise EscalationError("unfinished", "This question is still being answered. Wait until it is, then ask a person.")
     text = _checked(note, NOTE_CHARACTERS)
     existing = Escalation.objects.filter(answer=answer).first()
@@ -53,7 +53,7 @@ def escalate(
     values = {
         "asker": asker, "corpus": nearest_corpus(answer, asker), "question": answer.question,
         "standalone_question": answer.standalone_question, "reason": reason, "why": (why or _why(answer))[:500],
-        "has_turns": has_turns, "searched": _searched(answer, asker), "passages": answer.passages,
+        "has_turns": has_turns, "searched": _searched(answer), "passages": answer.passages,
     }  # fmt: skip
     with transaction.atomic():
         escalation, is_new = Escalation.objects.get_or_create(answer=answer, defaults=values)
@@ -87,9 +87,11 @@ def _why(answer: Answer) -> str:
     return ""
 
 
-def _searched(answer: Answer, asker: User) -> list[int]:
-    chosen = list(answer.conversation.corpora.all())
-    return sorted(set(readable_partitions(asker, corpora=chosen or None).values_list("corpus", flat=True)))
+def _searched(answer: Answer) -> list[int]:
+    """The corpora that were searched: none for what went to a person at once."""
+    if not answer.corpora_searched:
+        return []
+    return sorted(set(searchable_partitions(answer.conversation).values_list("corpus", flat=True)))
 
 
 def reply(*, escalation: Escalation, author: User, text: str, known_version: int) -> EscalationMessage:

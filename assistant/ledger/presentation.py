@@ -11,18 +11,26 @@ from assistant.ledger.prices import currency
 from assistant.ledger.report import RouteFigures, RoutesReport, TierFigures
 
 NOT_MEASURED = "not measured"
+LEAST_MONEY = Decimal("0.0001")
 COLUMNS = ("Route", "Answers", "Share", "Answered", "Refused", "Failed", "Helpful", "p50", "p95", "CPU-s", "GPU-s", "Tokens",
-           "Cost each", "Cost")  # fmt: skip
+           "Cost of 1,000", "Cost")  # fmt: skip
 
 
 def money(amount: Decimal | None) -> str:
-    """“EUR 0.0012”: two places from a unit on, and two significant digits below."""
+    """“EUR 0.0012”: two places from a unit on, two significant digits below, and nothing finer than a hundredth of a cent."""
     if amount is None:
         return "–"
     if not amount:
         return f"{currency()} 0"
-    places = 2 if abs(amount) >= 1 else min(8, 1 - amount.adjusted())
+    if abs(amount) < LEAST_MONEY:
+        return f"under {currency()} {LEAST_MONEY}"
+    places = 2 if abs(amount) >= 1 else min(4, 1 - amount.adjusted())
     return f"{currency()} {amount:,.{places}f}"
+
+
+def of_a_thousand(amount: Decimal | None) -> Decimal | None:
+    """The price of a thousand answers, since that of one is too small to read."""
+    return None if amount is None else amount * 1000
 
 
 def share(value: float | None) -> str:
@@ -44,8 +52,8 @@ def words_of(figures: RouteFigures) -> RouteWords:
     cells = (
         f"{figures.answers:,}", share(figures.share), f"{figures.answered:,}", f"{figures.abstained:,}", f"{figures.failed:,}",
         votes, milliseconds(figures.latency.p50), milliseconds(figures.latency.p95), f"{figures.cpu_seconds:,.1f}",
-        f"{figures.gpu_seconds:,.1f}", f"{figures.tokens_in + figures.tokens_out:,}", money(figures.cost_per_answer),
-        money(figures.cost),
+        f"{figures.gpu_seconds:,.1f}", f"{figures.tokens_in + figures.tokens_out:,}",
+        money(of_a_thousand(figures.cost_per_answer)), money(figures.cost),
     )  # fmt: skip
     return RouteWords(figures.route, cells)
 

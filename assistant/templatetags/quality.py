@@ -39,6 +39,11 @@ def money(value: Decimal | None) -> str:
 
 
 @register.filter
+def of_a_thousand(value: Decimal | None) -> Decimal | None:
+    return presentation.of_a_thousand(value)
+
+
+@register.filter
 def route_name(route: str) -> str:
     return _NAMES.get(route, route)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 
 from assistant.escalations.asker import person_name, presented_messages
@@ -37,10 +37,15 @@ def inbox(request: PersonRequest) -> HttpResponse:
 
 def inbox_item(request: PersonRequest, escalation_id: int) -> HttpResponse:
     """A question with all that goes with it; a POST replies. What was typed is on the page again when it was not taken."""
-    handled = get_handled_escalation_for(request.user, escalation_id)
+    text = request.POST.get("text", "")
+    try:
+        handled = get_handled_escalation_for(request.user, escalation_id)
+    except Http404:
+        if not text.strip():
+            raise
+        return render(request, "assistant/reply_kept.html", {"text": text}, status=404)
     if request.method != "POST":
         return _page(request, handled)
-    text = request.POST.get("text", "")
     known = number_in(request.POST.get("known_version", ""))
     try:
         reply(escalation=handled, author=request.user, text=text, known_version=known)

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from assistant.escalations import services
 from assistant.escalations.models import Escalation, EscalationMessage
-from assistant.escalations.services import escalate
+from assistant.escalations.services import escalate, pass_on
 from assistant.models import Answer, AnswerState, Conversation
 from assistant.presentation import present_conversation
 from assistant.services import share_conversation
@@ -182,6 +182,19 @@ def test_it_does_not_send_a_question_back_to_its_asker(world: World) -> None:
     conversation = Conversation.objects.create(user=world.people.ada, title="Leave")
     answer = make_answer(world.people.ada, "Leave?", conversation=conversation, state="abstained", passages=world.passages[::-1])
     assert escalate(answer=answer, asker=world.people.ada, reason="abstained").corpus == world.sales
+
+
+def test_it_keeps_the_words_of_a_reply_to_a_question_that_was_passed_on_meanwhile(world: World) -> None:
+    escalation = world.send()
+    world.people.olga.groups.add(*world.people.ben.groups.all())
+    pass_on(escalation=escalation, corpus=world.handbook)
+    response = client_of(world.people.olga).post(item_url(escalation), {"text": "It is paid in May.", "known_version": 0})
+    assert response.status_code == 404
+    page = response.content.decode()
+    assert "Your reply was not sent" in page
+    assert "It is paid in May." in page
+    assert "Fredonia" not in page
+    assert client_of(world.people.cy).post(item_url(escalation), {"text": " "}).status_code == 404
 
 
 # --- Who sees it ------------------------------------------------------------------------------------------------------

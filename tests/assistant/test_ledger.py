@@ -220,7 +220,7 @@ def test_it_takes_percentiles_by_the_nearest_rank() -> None:
 
 def test_it_writes_money_so_that_small_sums_are_seen() -> None:
     assert [money(Decimal(text)) for text in ("0", "0.0000123", "0.5", "1234.5")] == [
-        "EUR 0", "EUR 0.000012", "EUR 0.50", "EUR 1,234.50",
+        "EUR 0", "under EUR 0.0001", "EUR 0.50", "EUR 1,234.50",
     ]  # fmt: skip
 
 
@@ -236,6 +236,14 @@ def test_it_shows_the_pages_to_administrators_only(people: People) -> None:
     for person in (people.olga, people.ben):
         text_of(client_of(person), "/manage/quality/", status=404)
         text_of(client_of(person), "/manage/quality/routes", status=404)
+
+
+def test_it_counts_apart_what_needed_no_search(people: People) -> None:
+    make_ledger(people)
+    for route, state in (("smalltalk", AnswerState.ANSWERED), ("human", AnswerState.ABSTAINED)):
+        make_answer(people.ben, "Hello", state=state, route=route, timings_ms={"total": 3})
+    page = text_of(client_of(people.ada), "/manage/quality/?period=all")
+    assert "of 5 questions to the documents; 2 more needed no search" in page
 
 
 def test_it_shows_a_reported_question_but_no_other(people: People) -> None:

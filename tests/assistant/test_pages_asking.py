@@ -6,6 +6,8 @@ import pytest
 from django.urls import reverse
 
 from assistant.models import Answer, AnswerState, Conversation
+from assistant.permissions import searchable_partitions
+from ingestion.services import delete_corpus
 from tests.assistant.pages import HTMX, client_of, text_of
 from tests.assistant.rows import make_answer, make_answered, make_document
 from tests.people import People, make_corpora
@@ -46,6 +48,31 @@ def test_it_answers_a_first_question_with_its_conversation(people: People) -> No
     assert response["Location"] == f"{reverse('assistant:conversation', args=[row.conversation_id])}#turn-{row.pk}"
     assert row.conversation.user == people.ben
     assert list(row.conversation.corpora.all()) == [handbook]
+
+
+def test_it_searches_nothing_else_when_the_chosen_corpus_is_deleted(people: People) -> None:
+    handbook, sales = make_corpora(people)
+    make_document(handbook, "Leave", [LEAVE])
+    make_document(sales, "Rebates", ["Rebates are paid in February."])
+    client_of(people.ben).post(reverse("assistant:ask"), {"question": "What is the rebate?", "corpora": [sales.pk]})
+    conversation = Conversation.objects.get()
+    assert {partition.corpus for partition in searchable_partitions(conversation)} == {sales}
+    delete_corpus(corpus=sales)
+    assert not searchable_partitions(conversation).exists()
+    make_answer(people.ben, "And in Spain?", conversation=conversation, state=AnswerState.ABSTAINED)
+    page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[conversation.pk]))
+    assert "The corpora that this conversation searches are gone." in page
+    assert "All corpora you may read" not in page
+
+
+def test_it_offers_the_search_instead_of_the_same_way_again_after_a_question_for_a_person(people: People) -> None:
+    row = make_answer(
+        people.ben, "My manager shouts at me.", state=AnswerState.ABSTAINED, route="human", refusal={"route": "Sure."}
+    )
+    page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
+    assert "Ask again" not in page
+    assert page.count('name="anyway" value="1"') == 2
+    assert "Nothing searched" in page
 
 
 def test_it_answers_a_further_question_with_its_turn(people: People) -> None:

@@ -75,3 +75,11 @@ def test_it_hands_on_who_wants_a_person_and_only_offers_it_to_others(
     expect(ben.locator("article.a:not([aria-busy])")).to_have_count(3)
     expect(ben.locator("article.a").nth(2).locator(".steps")).to_contain_text("Searched 1 corpus")
     visit.close()
+
+    owner = Visit(browser, installation)
+    ada = owner.sign_in("ada", passwords["ada"])
+    ada.goto(f"{installation.url}/inbox/")
+    ada.get_by_role("link", name="I want to talk to a person").click()
+    expect(ada.locator(".letter-columns")).to_contain_text("The asker wished for a person.")
+    expect(ada.locator(".letter-context")).to_contain_text("Nothing was searched: the question went to a person at once.")
+    owner.close()
