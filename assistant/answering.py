@@ -119,7 +119,7 @@ def _answer_without_search(row: Answer, decision: Decision, timings: _Timings) -
     row.state = AnswerState.ANSWERED if is_talk else AnswerState.ABSTAINED
     row.sentences = [{"text": decision.reply, "citations": []}] if is_talk else []
     row.text, row.route = decision.reply if is_talk else "", SMALLTALK if is_talk else HUMAN
-    row.corpora_searched, row.refusal = 0, {"route": decision.reason}
+    row.corpora_searched, row.refusal = 0, {"route": decision.reason, "is_crisis": decision.is_crisis}
     with transaction.atomic():  # nobody sees the answer without the person whom it went to
         is_recorded = _record(row, [], timings)
         outcome = TierUse.Outcome.ANSWERED if is_talk else TierUse.Outcome.ABSTAINED

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 
 from assistant.composing import segments
@@ -86,6 +87,7 @@ class PresentedAnswer:
     verdict: str
     has_documents: bool = True
     is_narrowed: bool = False  # to corpora that were chosen
+    help_in_distress: str = ""  # for someone whose words sound like it
     escalation: PresentedEscalation | None = None
     follow_ups: tuple[str, ...] = field(default=())
     can_make_golden: bool = False  # whether the viewer has a corpus whose golden questions are theirs to write
@@ -189,6 +191,7 @@ def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[i
         verdict=feedback.verdict if feedback else "",
         has_documents=answer.corpora_searched > 0 or answer.state != AnswerState.ABSTAINED,
         is_narrowed=answer.conversation.is_narrowed,
+        help_in_distress=settings.HELP_IN_DISTRESS if answer.refusal.get("is_crisis") else "",
         follow_ups=_follow_ups(answer, citations.values()) if is_last else (),
     )
 

@@ -210,6 +210,10 @@ VECTOR_INDEX = {
 
 # --- Answers ----------------------------------------------------------------------------------------------------------
 MAX_QUESTION_CHARACTERS = env_int("MAX_QUESTION_CHARACTERS", 2000, minimum=50)
+HELP_IN_DISTRESS = env_str(
+    "HELP_IN_DISTRESS",
+    "You matter. If you are in danger now, call your local emergency number, or talk to somebody near you whom you trust.",
+)
 ANSWER_THREADS = env_int("ANSWER_THREADS", 2, minimum=1)
 TIER_COSTS = read_costs(env_str("TIER_COSTS"))
 

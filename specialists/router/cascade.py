@@ -103,7 +103,8 @@ def applies(rule: Rule, question: str, decision: Decision, corpora: Sequence[int
 def next_tier(decision: Decision, evidence: TierEvidence) -> Step:
     """What follows the attempt of `evidence.tier`: its answer is accepted when it is sure enough and its citations hold."""
     name = TIER_NAMES.get(evidence.tier, evidence.tier)
-    head = f"{INTENTS.get(decision.intent, decision.intent)}, {name}"
+    kind = "question" if decision.intent == "out_of_scope" else INTENTS.get(decision.intent, decision.intent)
+    head = f"{kind}, {name}"  # a tier was tried, so whether it seemed out of scope says nothing any more
     if evidence.citations_failed:
         doubt = f"{head}: {evidence.citations_failed} of {evidence.citations} citations failed"
     elif evidence.confidence < evidence.threshold:
@@ -137,7 +138,8 @@ def _by_scores(decision: Decision, question: str, scores: RouteScores, installed
         return replace(decision, tiers=(SMALLTALK,), reply=reply, reason=f"small talk and nothing else: {_sure(talk)}")
     is_crisis = speaks_of_self_harm(question)
     if is_crisis or scores.intent.get("human", 0.0) + scores.intent.get("sensitive", 0.0) >= THRESHOLDS["person"]:
-        return _to_person(decision, "the words of someone in distress" if is_crisis else said, installed)
+        why = "the words of someone in distress" if is_crisis else said
+        return replace(_to_person(decision, why, installed), is_crisis=is_crisis)
     if decision.intent in WRITING and decision.intent_probability >= THRESHOLDS["writing"] and SPECIALIST in installed:
         return replace(_with_tiers(decision, SPECIALIST, installed), reason=f"{said}, which quoting cannot do")
     routed = _with_tiers(decision, READER, installed)

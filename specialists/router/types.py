@@ -76,6 +76,7 @@ class Decision:
     thresholds: dict[str, float] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     reply: str = ""
+    is_crisis: bool = False  # words of someone in distress
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.urls import reverse
 
@@ -73,6 +75,16 @@ def test_it_offers_the_search_instead_of_the_same_way_again_after_a_question_for
     assert "Ask again" not in page
     assert page.count('name="anyway" value="1"') == 2
     assert "Nothing searched" in page
+
+
+def test_it_names_help_at_once_to_someone_in_distress_and_to_no_other(people: People, settings: Any) -> None:
+    settings.HELP_IN_DISTRESS = "Call Nora, extension 12."
+    pages = []
+    for is_crisis in (True, False):
+        refusal = {"route": "Sure.", "is_crisis": is_crisis}
+        row = make_answer(people.ben, "I cannot go on.", state=AnswerState.ABSTAINED, route="human", refusal=refusal)
+        pages.append(text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id])))
+    assert ["Call Nora" in page for page in pages] == [True, False]
 
 
 def test_it_answers_a_further_question_with_its_turn(people: People) -> None:

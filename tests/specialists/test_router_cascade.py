@@ -90,10 +90,12 @@ def test_it_adds_up_what_speaks_for_a_person() -> None:
 def test_it_hears_someone_in_distress_whatever_the_classifier_says(message: str, is_crisis: bool) -> None:
     assert (_decide(message, _scores("out_of_scope", 0.99)).tiers == ("human",)) is is_crisis
     assert (_decide(message, RouteScores()).tiers == ("human",)) is is_crisis
+    assert _decide(message, RouteScores()).is_crisis is is_crisis
 
 
 def test_it_never_lets_an_out_of_scope_verdict_block_the_search() -> None:
     decision = _decide("What is the capital of Mongolia?", _scores("out_of_scope", 0.99))
+    assert next_tier(decision, TierEvidence("reader", 0.72, 0.5)).reason == "question, reader sure: 0.72"
     assert decision.tiers == ("reader", "human")
     assert decision.reason.startswith("question that seems out of scope: 0.99")
 
