@@ -53,6 +53,10 @@ class PairEncoder:
         encoding = self.tokenizer.encode(text, add_special_tokens=False)
         return Tokens(tuple(encoding.ids), tuple(encoding.offsets))
 
+    def first_offsets(self, first: str) -> tuple[tuple[int, int], ...]:
+        """The characters of the first text's tokens, which are at the positions 1, 2, … of each of its rows."""
+        return self._tokens(first).offsets[:FIRST_TOKENS]
+
     def windows(self, first: str, second: str, context: str = "") -> list[Window]:
         """All the windows of a pair, in order; one when the second text fits. An empty second text has one window."""
         asked = self._tokens(first).ids[:FIRST_TOKENS]

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from specialists.grounding.facts import MONTHS, WEEKDAYS, Quantity, facts_of
 from specialists.grounding.numerals import in_words
@@ -208,6 +209,18 @@ CHANGING: dict[str, Change] = {
     "opposite": _opposite(OPPOSITES, lambda word: word not in MODALS | QUANTIFIERS | _HARMLESS),
     "unknown_opposite": _opposite(UNKNOWN_OPPOSITES, bool),
 }  # fmt: skip
+
+
+def changed_spans(old: str, new: str) -> tuple[tuple[int, int], ...]:
+    """The words of `new` that are not those of `old`; where words are only missing, those beside the gap."""
+    before, after = list(re.finditer(r"\S+", old)), list(re.finditer(r"\S+", new))
+    matcher = SequenceMatcher(None, [word.group() for word in before], [word.group() for word in after], autojunk=False)
+    spans = []
+    for kind, _, _, first, last in matcher.get_opcodes():
+        words = after[max(0, first - 1) : first + 1] if kind == "delete" else after[first:last]
+        if kind != "equal" and words:
+            spans.append((words[0].start(), words[-1].end()))
+    return tuple(spans)
 
 
 def corrupt(claim: str, kinds: Sequence[str], material: Material, chooser: random.Random) -> tuple[str, str] | None:

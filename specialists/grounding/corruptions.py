@@ -6,12 +6,13 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from specialists.grounding.changing import CHANGING, Material, corrupt
+from specialists.grounding.changing import CHANGING, Material, changed_spans, corrupt
 from specialists.grounding.facts import facts_of
 from specialists.grounding.keeping import LEADING_WORDS, rephrase
-from specialists.grounding.rows import Row, read_rows
+from specialists.grounding.rows import Row, Spans, read_rows
 from specialists.grounding.sources import Asked, Source, load_sources
 from specialists.grounding.statements import make_statement
 from specialists.grounding.words import STOP_WORDS, containment, content, plain, sentences
@@ -61,32 +62,40 @@ def _from_sentences(
         false = _false(claim, kind, near, material, chooser)
         if false:
             yield Row(claim, source.text, 1, kind, source.document)
-            text, passage, what = false
-            yield Row(text, passage or source.text, 0, what, source.document)
+            yield Row(false.claim, false.passage or source.text, 0, false.kind, source.document, false.wrong)
 
 
-def _false(
-    claim: str, kind: str, near: Sequence[Source], material: Material, chooser: random.Random
-) -> tuple[str, str, str] | None:
-    """The false claim, its passage when that is another one, and what was done."""
+@dataclass(frozen=True, slots=True)
+class _False:
+    """A false claim, its passage when that is another one, what was done, and which characters of it are wrong."""
+
+    claim: str
+    passage: str
+    kind: str
+    wrong: Spans
+
+
+def _false(claim: str, kind: str, near: Sequence[Source], material: Material, chooser: random.Random) -> _False | None:
     draw = chooser.random()
     if near and draw < WRONG_PASSAGE:
         others = [other.text for other in near if containment(claim, other.text) < SAID_ELSEWHERE]
         if others:
-            return claim, max(others, key=lambda text: containment(claim, text)), "wrong_passage"
+            return _False(claim, max(others, key=lambda text: containment(claim, text)), "wrong_passage", ((0, len(claim)),))
     if near and draw < WRONG_PASSAGE + HALF_TRUTH and kind != "merged":
         wrong = [text for other in near for text in sentences(other.text) if _is_usable(text)]
         wrong = [text for text in wrong if containment(text, material.passage) < 0.5]
         if wrong:
-            parts = [claim, rephrase(chooser.choice(wrong), chooser, times=1)[0]]
-            chooser.shuffle(parts)
-            return _join(*parts), "", "half_truth"
+            other = rephrase(chooser.choice(wrong), chooser, times=1)[0]
+            if chooser.random() < 0.5:
+                joined = _join(claim, other)
+                return _False(joined, "", "half_truth", ((len(claim.rstrip(". ")), len(joined)),))
+            return _False(_join(other, claim), "", "half_truth", ((0, len(other.rstrip(". "))),))
     figures, others = list(FIGURES), [name for name in CHANGING if name not in FIGURES]
     chooser.shuffle(figures)
     chooser.shuffle(others)
     order = [*figures, *others] if chooser.random() < 0.7 else [*others, *figures]
     changed = corrupt(claim, order, material, chooser)
-    return (changed[0], "", changed[1]) if changed else None
+    return _False(changed[0], "", changed[1], changed_spans(plain(claim), changed[0])) if changed else None
 
 
 def _is_usable(sentence: str) -> bool:
@@ -117,9 +126,10 @@ def _from_questions(source: Source, near: Sequence[Source], chooser: random.Rand
             continue
         if item.answer:
             yield Row(make_statement(item.question, plain(item.answer)), source.text, 1, "answer", source.document)
-            yield Row(make_statement(item.question, wrong), source.text, 0, "wrong_answer", source.document)
-        else:
-            yield Row(make_statement(item.question, wrong), source.text, 0, "unanswerable", source.document)
+        statement = make_statement(item.question, wrong)
+        place = statement.lower().rfind(wrong.lower())
+        spans = ((place, place + len(wrong)),) if place >= 0 else ()
+        yield Row(statement, source.text, 0, "wrong_answer" if item.answer else "unanswerable", source.document, spans)
 
 
 def _another_answer(item: Asked, answers: Sequence[str], chooser: random.Random) -> str | None:

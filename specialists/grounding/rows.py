@@ -13,15 +13,20 @@ from specialists.errors import DataError
 PROBLEMS = 5
 
 
+Spans = tuple[tuple[int, int], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """label: 1 when the passage supports the claim."""
+    """label: 1 when the passage supports the claim. `wrong`: characters of a false claim that make it false, where they are
+    known."""
 
     claim: str
     passage: str
     label: int
     kind: str
     document: str
+    wrong: Spans = ()
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
@@ -44,7 +49,8 @@ def read_rows(path: Path) -> list[Row]:
     if problems:
         shown = ", ".join(str(number) for number in problems[:PROBLEMS])
         message = (
-            f'{path}, line {shown}: a row is {{"claim": text, "passage": text, "label": 0 or 1}}. Correct or remove these lines.'
+            f'{path}, line {shown}: a row is {{"claim": text, "passage": text, "label": 0 or 1}}, and may have "wrong": [[start, '
+            "end], …]. Correct or remove these lines."
         )
         raise DataError(message)
     if not rows:
@@ -56,8 +62,9 @@ def _row(line: str) -> Row | None:
     try:
         data = json.loads(line)
         claim, passage, label = str(data["claim"]).strip(), str(data["passage"]).strip(), data["label"]
+        wrong = tuple((int(start), int(end)) for start, end in data.get("wrong", ()))
         return (
-            Row(claim, passage, int(label), str(data.get("kind", "")), str(data.get("document", "")))
+            Row(claim, passage, int(label), str(data.get("kind", "")), str(data.get("document", "")), wrong)
             if claim and passage and label in (0, 1)
             else None
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from specialists.encoders.export import is_prepared
 from specialists.encoders.session import SpecialistSession
 from specialists.errors import SpecialistError
 from specialists.grounding.checker import Head
-from specialists.grounding.layout import nearest_window, pieces
+from specialists.grounding.layout import nearest_window, pieces, support
 
 KIND = "grounding"
 THRESHOLD = 0.5  # where the card has none
@@ -40,8 +39,8 @@ class GroundingHead:
                 owners.append(place)
                 windows.append(nearest_window(self._session.pairs, piece, passage))
         found = [1.0] * len(pairs)
-        for place, (logits,) in zip(owners, self._session.run(windows), strict=True):
-            found[place] = min(found[place], 1 / (1 + math.exp(-max(-50.0, min(50.0, float(logits[0]))))))
+        for place, window, (logits,) in zip(owners, windows, self._session.run(windows), strict=True):
+            found[place] = min(found[place], support(logits, window))
         return found
 
 

@@ -16,7 +16,7 @@ from specialists.encoders.pairs import PairEncoder, stack
 from specialists.errors import DataError
 from specialists.grounding.corruptions import load_grounding_rows
 from specialists.grounding.evaluation import choose_threshold, judge_rows
-from specialists.grounding.layout import PAIR_HEADS, TOKEN_HEADS, nearest_window
+from specialists.grounding.layout import PAIR_HEADS, TOKEN_HEADS, nearest_window, support
 from specialists.grounding.rows import Row
 from specialists.training.recipe import DataFile, Recipe, Run
 
@@ -69,7 +69,7 @@ def _start(base: BaseEncoder, recipe: Recipe) -> SpecialistNetwork:
     if recipe.start and card.is_file() and json.loads(card.read_text(encoding="utf-8")).get("kind") == "reader":
         plain = Recipe(**{**asdict(recipe), "start": ""})
         network = start_network(KIND, base, plain, token_heads=TOKEN_HEADS, pair_heads=PAIR_HEADS)
-        network.encoder = load_specialist("reader", Path(recipe.start)).encoder
+        network.encoder = load_specialist("reader", Path(recipe.start), dropout=recipe.dropout).encoder
         return network
     return start_network(KIND, base, recipe, token_heads=TOKEN_HEADS, pair_heads=PAIR_HEADS)
 
@@ -92,8 +92,8 @@ class _TorchHead:
         for start in range(0, len(pairs), BATCH):
             windows = [nearest_window(self.pairs, claim, passage) for claim, passage in pairs[start : start + BATCH]]
             with torch.no_grad():
-                (support,) = self.network(*(torch.from_numpy(array).to(device) for array in stack(windows)))
-            found += [float(value) for value in torch.sigmoid(support[:, 0])]
+                (logits,) = self.network(*(torch.from_numpy(array).to(device) for array in stack(windows)))
+            found += [support(values, window) for values, window in zip(logits.cpu().numpy(), windows, strict=True)]
         return found
 
 

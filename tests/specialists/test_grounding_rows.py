@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from specialists.errors import DataError
+from specialists.grounding.changing import changed_spans
 from specialists.grounding.corruptions import load_grounding_rows, make_rows
 from specialists.grounding.evaluation import Judged, choose_threshold, evaluate, load_refchecker, measure
 from specialists.grounding.rows import Row, read_rows, write_rows
@@ -32,6 +33,31 @@ def test_it_makes_the_same_rows_from_one_seed_and_others_from_another() -> None:
     assert not any((row.claim, row.passage) in true for row in rows if not row.label)
 
 
+def test_it_says_which_words_of_a_false_claim_are_wrong() -> None:
+    false = [row for row in make_rows(load_sources(DEMO), seed=1) if not row.label]
+    assert all(row.wrong for row in false)
+    assert all(0 <= start < end <= len(row.claim) for row in false for start, end in row.wrong)
+    numbers = [row for row in false if row.kind == "number"]
+    assert sum(len(row.claim[start:end].split()) for row in numbers for start, end in row.wrong) < 2 * len(numbers)
+    assert all(row.wrong == ((0, len(row.claim)),) for row in false if row.kind == "wrong_passage")
+    halves = [row for row in false if row.kind == "half_truth"]
+    assert all(row.wrong[0][0] > 0 or row.wrong[0][1] < len(row.claim) for row in halves)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wrong"),
+    [
+        ("Staff get 20 days.", "Staff get 25 days.", ["25"]),
+        ("Staff may not smoke here.", "Staff may smoke here.", ["may smoke"]),
+        ("Staff may smoke here.", "Staff may not smoke here.", ["not"]),
+        ("Anna paid Ben.", "Ben paid Anna.", ["Ben", "Anna."]),
+        ("The same.", "The same.", []),
+    ],
+)
+def test_it_finds_the_words_that_were_changed(old: str, new: str, wrong: list[str]) -> None:
+    assert [new[start:end] for start, end in changed_spans(old, new)] == wrong
+
+
 def test_its_rules_alone_find_most_false_sentences_of_the_demo_and_accuse_few_true_ones() -> None:
     """Kinds together; what the figures are on other documents is in docs/grounding.md."""
     found = evaluate(list(make_rows(load_sources(DEMO), seed=5)), None)["rules"]
@@ -49,6 +75,8 @@ def test_it_makes_statements_of_questions(tmp_path: Path) -> None:
     assert answers["Anna Berg founded the guild."] == 1
     assert answers["Carl Holm founded the guild."] == 0
     assert all(row.passage.startswith("Guild\n") for row in rows)
+    wrong = next(row for row in rows if row.claim == "Carl Holm founded the guild.")
+    assert [wrong.claim[start:end] for start, end in wrong.wrong] == ["Carl Holm"]
 
 
 ASKED = [("Who founded the guild?", "Anna Berg"), ("Who joined in 1902?", "Carl Holm")]
@@ -70,7 +98,7 @@ def test_it_turns_a_question_and_its_answer_into_a_statement(question: str, answ
 
 
 def test_it_reads_its_own_rows_and_names_broken_lines(tmp_path: Path) -> None:
-    rows = [Row("A claim.", "A passage.", 1, "verbatim", "a.md"), Row("Another.", "A passage.", 0, "number", "a.md")]
+    rows = [Row("A claim.", "A passage.", 1, "verbatim", "a.md"), Row("Another.", "A passage.", 0, "number", "a.md", ((0, 7),))]
     path = tmp_path / "rows.jsonl"
     write_rows(rows, path)
     assert read_rows(path) == rows
