@@ -80,8 +80,8 @@ def _prepare(source: Path, card: Card, base: BaseEncoder, target: Path, precisio
         fsync_path(target.parent)
 
 
-def load_network(source: Path, card: Card, base: BaseEncoder) -> Any:
-    """The specialist as a torch network (SpecialistNetwork), in float32."""
+def load_network(source: Path, card: Card, base: BaseEncoder, *, dropout: float = 0.0) -> Any:
+    """The specialist as a torch network (SpecialistNetwork), in float32. `dropout` counts when it is trained on."""
     import torch
     from safetensors.torch import load_file
 
@@ -89,8 +89,9 @@ def load_network(source: Path, card: Card, base: BaseEncoder) -> Any:
     from specialists.encoders.network import SpecialistNetwork, own_weights
 
     network = SpecialistNetwork(
-        base, token_heads=card.token_heads, pair_heads=card.pair_heads, layers=card.layers, neurons=card.neurons
-    )
+        base, token_heads=card.token_heads, pair_heads=card.pair_heads, layers=card.layers, neurons=card.neurons,
+        dropout=dropout,
+    )  # fmt: skip
     weights = {name: value.to(torch.float32) for name, value in load_file(source / WEIGHTS).items()}
     if set(weights) != set(own_weights(network)):
         message = f"The weights in {source} do not fit the network of its card. Train the specialist again."

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from specialists.encoders.base import BaseEncoder
 
 Method = Literal["full", "lora"]
-DROPOUT = 0.1
 LORA_RANK = 32
 
 
@@ -21,10 +20,10 @@ class SpecialistNetwork(nn.Module):
 
     def __init__(
         self, base: BaseEncoder, *, token_heads: Mapping[str, int], pair_heads: Mapping[str, int], layers: int | None = None,
-        neurons: int | None = None,
+        neurons: int | None = None, dropout: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.encoder: Any = _load_encoder(base)
+        self.encoder: Any = _load_encoder(base, dropout)
         shrink(self.encoder, layers=layers, neurons=neurons)
         self.token_heads = nn.ModuleDict({name: nn.Linear(base.hidden_size, size) for name, size in token_heads.items()})
         self.pair_heads = nn.ModuleDict({name: nn.Linear(base.hidden_size, size) for name, size in pair_heads.items()})
@@ -37,7 +36,7 @@ class SpecialistNetwork(nn.Module):
         return (*tokens, *pairs)
 
 
-def _load_encoder(base: BaseEncoder) -> Any:
+def _load_encoder(base: BaseEncoder, dropout: float) -> Any:
     """Attention without dropout, because only then torch uses its fused kernel on processors."""
     from transformers import AutoModel
     from transformers.utils.logging import disable_progress_bar
@@ -45,7 +44,7 @@ def _load_encoder(base: BaseEncoder) -> Any:
     disable_progress_bar()
     return AutoModel.from_pretrained(
         base.folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32, attn_implementation="sdpa",
-        attention_probs_dropout_prob=0.0, hidden_dropout_prob=DROPOUT, add_pooling_layer=False,
+        attention_probs_dropout_prob=0.0, hidden_dropout_prob=dropout, add_pooling_layer=False,
     )  # fmt: skip
 
 

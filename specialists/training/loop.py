@@ -21,6 +21,7 @@ REPORT_STEPS = 25
 SORTED_BATCHES = 40  # rows of like length share a batch: sorting runs of 40 batches leaves hardly any padding
 SEED_STRIDE = 1_000_003
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
+MOST = (1 << 31) - 1  # what its int holds
 
 
 class Task(Protocol):
@@ -117,9 +118,11 @@ def choose_device() -> str:
 
 
 def settle_processor() -> None:
-    """Use all cores, and let glibc keep freed memory: handing every tensor back to the kernel took half of the time."""
+    """Use all cores, and let glibc keep freed memory: handing every tensor back to the kernel took half of the time.
+
+    A batch frees more than a gigabyte at once, so the threshold for trimming is the highest that mallopt takes."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         for setting in (M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD):
-            libc.mallopt(setting, 1 << 30 if setting != M_TOP_PAD else 1 << 28)
+            libc.mallopt(setting, MOST if setting != M_TOP_PAD else 1 << 28)

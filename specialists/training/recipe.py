@@ -26,6 +26,7 @@ class Recipe:
     batch: int = 16
     learning_rate: float = 1.5e-4
     warmup: float = 0.06
+    dropout: float = 0.1
     weight_decay: float = 0.01
     seed: int = 7
     layers: int | None = None

@@ -21,9 +21,10 @@ def start_network(
     torch.manual_seed(recipe.seed)
     if not recipe.start:
         return SpecialistNetwork(
-            base, token_heads=token_heads, pair_heads=pair_heads, layers=recipe.layers, neurons=recipe.neurons
+            base, token_heads=token_heads, pair_heads=pair_heads, layers=recipe.layers, neurons=recipe.neurons,
+            dropout=recipe.dropout,
         )  # fmt: skip
-    network = load_specialist(kind, Path(recipe.start))
+    network = load_specialist(kind, Path(recipe.start), dropout=recipe.dropout)
     shrink(network.encoder, layers=recipe.layers, neurons=recipe.neurons)
     return network
 
@@ -32,8 +33,8 @@ def load_teacher(kind: str, recipe: Recipe) -> SpecialistNetwork | None:
     return load_specialist(kind, Path(recipe.teacher)) if recipe.teacher else None
 
 
-def load_specialist(kind: str, folder: Path) -> SpecialistNetwork:
+def load_specialist(kind: str, folder: Path, *, dropout: float = 0.0) -> SpecialistNetwork:
     """Raises SpecialistError."""
     card = read_card(folder, kind)
-    network: SpecialistNetwork = load_network(folder, card, base_of(card, folder))
+    network: SpecialistNetwork = load_network(folder, card, base_of(card, folder), dropout=dropout)
     return network
