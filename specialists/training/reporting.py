@@ -16,3 +16,4 @@ class ProgressBar:
         self._bar.set_postfix(loss=f"{loss:.3f}", left=f"{seconds_left / 60:.0f} min", refresh=True)
         if step == steps:
             self._bar.close()
+            self._bar = None  # the next training has its own

@@ -17,7 +17,7 @@ from specialists.training.recipe import DataFile, Recipe, Run
 from tests.specialists.tiny_rows import DEPARTMENTS, ROOMS
 
 
-def _rows() -> list[Row]:
+def weekly_rows() -> list[Row]:
     """With a difference that a network of two layers learns in seconds; what a real one learns is in its card."""
     rows = []
     for department in DEPARTMENTS:
@@ -38,7 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from specialists.grounding.training import train_grounding
 
     folder = tmp_path_factory.mktemp("grounding")
-    write_rows(_rows(), folder / "rows.jsonl")
+    write_rows(weekly_rows(), folder / "rows.jsonl")
     train_grounding(_run(folder / "rows.jsonl", folder / "head"))
     return folder
 
@@ -76,12 +76,12 @@ def test_it_is_refused_until_it_is_prepared(trained: Path, tmp_path: Path) -> No
 def test_it_says_that_a_handful_of_rows_is_too_little(tmp_path: Path) -> None:
     from specialists.grounding.training import train_grounding
 
-    write_rows(_rows()[:10], tmp_path / "rows.jsonl")
+    write_rows(weekly_rows()[:10], tmp_path / "rows.jsonl")
     with pytest.raises(DataError, match="10 rows are too few"):
         train_grounding(_run(tmp_path / "rows.jsonl", tmp_path / "head"))
 
 
 def test_it_finds_passages_that_were_trained_on() -> None:
-    rows = _rows()
+    rows = weekly_rows()
     assert passages_in_common(rows[:2], rows[:6]) == ["Finance"]
     assert passages_in_common(rows[:2], rows[6:]) == []
