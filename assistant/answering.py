@@ -234,6 +234,9 @@ def _fill(row: Answer, attempt: Attempt, reason: str, hits: Sequence[Hit], chunk
     row.text = answer_text(row.sentences)
     row.route, row.model, row.confidence = attempt.tier, attempt.model, attempt.confidence
     row.refusal = {**attempt.refusal, "route": reason}
+    if composition.quotes and not composition.is_answered:  # what came nearest: places only, so that it is gated like a passage
+        nearest = composition.quotes[0]
+        row.refusal["nearest"] = {"passage": nearest.passage, "start": nearest.start, "end": nearest.end}
     row.passages = [
         {"passage": hit.id, "score": hit.score, "document": chunks[hit.id].document_id, "revision": chunks[hit.id].revision}
         for hit in hits if hit.id in chunks

@@ -161,12 +161,18 @@ def _readable(user: User, ids: Iterable[int]) -> dict[int, Document]:
 
 
 def _closest_chunks(answers: Sequence[Answer], user: User) -> dict[int, Chunk]:
-    ids = [
-        item["passage"] for answer in answers if answer.state == AnswerState.ABSTAINED for item in answer.passages[:CLOSEST_SHOWN]
-    ]
+    ids = [passage for answer in answers for passage in _closest_ids(answer)]
     if not ids:
         return {}
     return {chunk.pk: chunk for chunk in readable_chunks(user, ids).select_related("document__corpus__owner")}
+
+
+def _closest_ids(answer: Answer) -> list[int]:
+    """Of a refused answer, the passages to show: the one that would have been quoted, then the best of the search."""
+    if answer.state != AnswerState.ABSTAINED:
+        return []
+    nearest = [answer.refusal["nearest"]["passage"]] if "nearest" in answer.refusal else []
+    return list(dict.fromkeys([*nearest, *(item["passage"] for item in answer.passages)]))[:CLOSEST_SHOWN]
 
 
 def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[int, Chunk], *, is_last: bool) -> PresentedAnswer:
@@ -181,11 +187,7 @@ def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[i
         state=answer.state,
         sentences=tuple(_sentence(item, citations) for item in answer.sentences),
         citations=tuple(citations.values()),
-        closest=tuple(
-            _closest(answer, closest[item["passage"]])
-            for item in (answer.passages[:CLOSEST_SHOWN] if answer.state == AnswerState.ABSTAINED else [])
-            if item["passage"] in closest
-        ),
+        closest=tuple(_closest(answer, closest[passage]) for passage in _closest_ids(answer) if passage in closest),
         error_message=answer.error_message,
         steps=_steps(answer),
         verdict=feedback.verdict if feedback else "",
@@ -253,6 +255,9 @@ def _citation(citation: Citation, documents: dict[int, Document]) -> PresentedCi
 
 def _closest(answer: Answer, chunk: Chunk) -> PresentedCitation:
     start, end = chunk.sentences[0] if chunk.sentences else (chunk.start, chunk.end)
+    nearest = answer.refusal.get("nearest", {})
+    if nearest.get("passage") == chunk.pk:
+        start, end = chunk.start + nearest["start"], chunk.start + nearest["end"]
     document = chunk.document
     return PresentedCitation(
         number=0,

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assistant.answering import PASSAGES_READ
 from assistant.fitting import LoadedArticles, load_articles, unload_articles
 from assistant.squad_format import SquadArticle, SquadQuestion
+from ingestion.parsers.base import ParsedDocument
+from retrieval.files import text_lines
 from specialists.composition.composing import compose_reading, unranked
-from specialists.composition.ranking import FloatArray, Ranking, ranking_rows
+from specialists.composition.ranking import FloatArray, Ranking, ranking_rows, with_cosines
 from specialists.composition.types import Composition, Evidence
 from specialists.reader.decoding import Reading, Span
 from specialists.refusal.features import gather
@@ -71,6 +74,67 @@ def choose_questions(articles: Sequence[SquadArticle], count: int, seed: int) ->
     chosen += [Asked(item.article, item.question, ELSEWHERE, 1 - item.side) for item in spare]
     random_.shuffle(chosen)
     return chosen
+
+
+def read_asked(file: Path, folder: Path) -> list[SquadArticle]:
+    """The Markdown pages of `folder` with the questions of `file` (JSON lines: question, answers, document): one article a page,
+    without a title of its own, and one without a text for each question that no page answers.
+
+    Raises ValueError, which names the line."""
+    from ingestion.parsers.markdown import MarkdownParser
+
+    rows = [(number, json.loads(line)) for number, line in enumerate(text_lines(file), start=1) if line.strip()]
+    asked: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    for number, row in rows:
+        asked.setdefault(row["document"] if row["answers"] else "", []).append((number, row))
+    articles = []
+    for path in sorted(folder.rglob("*.md")):
+        name = path.relative_to(folder).as_posix()
+        document = MarkdownParser().parse(path)
+        questions = [
+            SquadQuestion(row["question"], _places(document.text, row["answers"], f"{file}, line {number}"))
+            for number, row in asked.pop(name, [])
+        ]
+        if document.text.strip():
+            articles.append(SquadArticle(document.title or path.stem, document, tuple(questions)))
+    nowhere = ParsedDocument("", ())
+    articles += [
+        SquadArticle(f"no page, line {number}", nowhere, (SquadQuestion(row["question"], ()),))
+        for number, row in asked.pop("", [])
+    ]
+    if asked:
+        raise ValueError(f"{file}: {folder} has no page {next(iter(asked))}.")
+    return articles
+
+
+def _places(text: str, answers: Sequence[str], where: str) -> tuple[tuple[int, int], ...]:
+    found = [
+        match.span()
+        for answer in answers
+        for match in re.finditer(r"\s+".join(map(re.escape, answer.split())), text, re.IGNORECASE)
+    ]
+    if not found:
+        raise ValueError(f"{where}: “{answers[0]}” does not stand in its page as it is read.")
+    return tuple(found)
+
+
+def all_questions(articles: Sequence[SquadArticle]) -> list[Asked]:
+    """Every question of the articles, asked in one index."""
+    return [
+        Asked(article, question, ANSWERABLE if question.answers else NEARLY, 0)
+        for article in articles
+        for question in article.questions
+    ]
+
+
+@contextmanager
+def loaded_side(articles: Sequence[SquadArticle], name: str) -> Iterator[list[LoadedArticles]]:
+    """One index of all articles."""
+    loaded = load_articles(articles, name)
+    try:
+        yield [loaded]
+    finally:
+        unload_articles(loaded)
 
 
 @contextmanager
@@ -142,7 +206,7 @@ def spans_to_rank(seen: Seen, reading: Reading) -> tuple[FloatArray, FloatArray]
     """The ranking features of the question's spans, and 1 for those that are right."""
     import numpy as np
 
-    found = unranked(reading, seen.evidence)
+    found = with_cosines(seen.asked.question.text, unranked(reading, seen.evidence))
     rows = ranking_rows(seen.asked.question.text, found, reading, seen.evidence)
     right = [float(says(item.text, item.words, seen.asked.golds)) for item in found]
     return rows, np.array(right)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from specialists.composition.disagreement import is_disagreement, is_older_version, terms_of
 from specialists.composition.lists import asks_for_list, enumerated, further_items, split_enumeration
-from specialists.composition.ranking import Found, Ranking, ranking_rows, shipped
+from specialists.composition.ranking import Found, Ranking, ranking_rows, shipped, with_cosines
 from specialists.composition.sentences import is_header_row, say, sentence_around, with_predecessor
 from specialists.composition.types import ComposedSentence, Composition, Evidence, Offsets, Quote
 from specialists.composition.values import agree, read_value
@@ -64,7 +64,7 @@ def compose_reading(question: str, reading: Reading, evidence: Sequence[Evidence
 
 def find(question: str, reading: Reading, evidence: Sequence[Evidence], ranking: Ranking | None = None) -> list[Found]:
     """The reader's spans with their passages, best first; an older edition of a document never goes before the newer one."""
-    found = unranked(reading, evidence)
+    found = with_cosines(question, unranked(reading, evidence))
     if not found:
         return []
     scores = (ranking or shipped()).scores(ranking_rows(question, found, reading, evidence)).tolist()

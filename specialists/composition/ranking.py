@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from specialists.reader.serving import Reading, Span
 
 RANKING_FEATURES = (
-    "score", "relevance", "share", "closeness", "coverage_sentence", "coverage_passage", "type_match", "length"
+    "score", "relevance", "share", "closeness", "coverage_sentence", "coverage_passage", "cosine", "type_match", "length"
 )  # fmt: skip
 
 FloatArray = NDArray[np.float64]
@@ -45,13 +45,14 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A span with its passage, its value, the words that would be quoted for it, and its place among the spans: `rank_score`
-    orders the spans of one question."""
+    """A span with its passage, its value and the words that would be quoted for it. `cosine` is theirs with the question;
+    `rank_score` orders the spans of one question."""
 
     span: Span
     evidence: Evidence
     value: Value
     quote: Offsets
+    cosine: float = 0.0
     rank_score: float = 0.0
 
     @property
@@ -85,6 +86,22 @@ def _load(path: Path, _stamp: int) -> Ranking:
     return Ranking(tuple(data["weights"]))
 
 
+def with_cosines(question: str, found: Sequence[Found]) -> list[Found]:
+    """The same spans with the cosines of their quotes, each read below its headings."""
+    texts = [f"{item.evidence.context}\n{item.words}" for item in found]
+    known = dict(zip(dict.fromkeys(texts), _cosines(question, tuple(dict.fromkeys(texts))), strict=True))
+    return [replace(item, cosine=known[text]) for item, text in zip(found, texts, strict=True)]
+
+
+@lru_cache(maxsize=64)
+def _cosines(question: str, texts: tuple[str, ...]) -> tuple[float, ...]:
+    """An answer's spans are ranked twice, to decide whether to show it and to compose it."""
+    from retrieval.embedders import get_embedder
+    from retrieval.search import question_vector
+
+    return tuple((get_embedder().embed_passages(texts) @ question_vector(question)[0]).tolist())
+
+
 def ranking_rows(question: str, found: Sequence[Found], reading: Reading, evidence: Sequence[Evidence]) -> FloatArray:
     """The (spans, features) matrix."""
     weights = term_weights(question, evidence)
@@ -99,6 +116,7 @@ def ranking_rows(question: str, found: Sequence[Found], reading: Reading, eviden
             1 / place[passage],
             coverage(weights, (context, item.words)),
             coverage(weights, (context, item.evidence.text)),
+            item.cosine,
             type_match(question, item.text, item.value),
             math.log(1 + len(item.text.split())),
         ])  # fmt: skip

@@ -50,7 +50,7 @@ def gather(
         return None
     best = spans[0]
     words, missing = _words(question, best, evidence)
-    features = {**_reader(question, spans, reading), **_search(question, best, found), **words, **_question(question, best)}
+    features = {**_reader(question, spans, reading), **_search(best, found), **words, **_question(question, best)}
     return Facts({name: round(features[name], 5) for name in FEATURES}, missing, best)
 
 
@@ -73,15 +73,11 @@ def _reader(question: str, spans: Sequence[Found], reading: Reading) -> dict[str
     }
 
 
-def _search(question: str, best: Found, found: SearchResult) -> dict[str, float]:
-    from retrieval.embedders import get_embedder
-
+def _search(best: Found, found: SearchResult) -> dict[str, float]:
     passage = best.evidence.passage
-    embedder = get_embedder()
-    quoted = embedder.embed_passages([f"{best.evidence.context}\n{best.words}"])[0]
     lexical_best = found.lexical[0].score if found.lexical else 0.0
     return {
-        "cosine_sentence": float(quoted @ embedder.embed_queries([question])[0]),
+        "cosine_sentence": best.cosine,
         "cosine_passage": _score_of(found.dense, passage),
         "cosine_best": found.dense[0].score if found.dense else 0.0,
         "dense_rank": _closeness(found.dense, passage),

@@ -52,6 +52,25 @@ def fit_calibration(rows: Sequence[Row], *, reader: str, about: dict[str, Any]) 
     return calibration
 
 
+def adapt_calibration(calibration: Calibration, own: Sequence[Row], *, about: dict[str, Any]) -> Calibration:
+    """Move a calibration to other documents, by questions about them that nothing was fitted on: the weights stay; slope,
+    intercept and thresholds are theirs. Every third document is held out. `about["organisation"]` gets the figures."""
+    apart = held_out_articles(row.article for row in own)
+    chosen, tested = [row for row in own if row.article not in apart], [row for row in own if row.article in apart]
+    raw, is_right = _raw(calibration.calibrator, chosen), np.array([float(row.is_right) for row in chosen])
+    has_span = np.isfinite(raw)
+    calibrator = adapt(calibration.calibrator, raw[has_span], is_right[has_span])
+    moved = Calibration(
+        calibrator,
+        Judged(_probability(raw, calibrator), is_right),
+        Judged(probabilities(calibrator, tested), np.array([float(row.is_right) for row in tested])),
+        calibration.reader,
+        about,
+    )
+    about["organisation"] = figures(moved, tested)
+    return moved
+
+
 def probabilities(calibrator: Calibrator, rows: Sequence[Row]) -> FloatArray:
     """The probability of each question's answer; 0 when the reader marked nothing."""
     return _probability(_raw(calibrator, rows), calibrator)

@@ -67,7 +67,7 @@ def test_it_fits_ranking_and_refusal_and_goes_on_from_its_readings(
     files = {"output": tmp_path / "refusal.json", "ranking": tmp_path / "ranking.json"}
     call_command("fit_refusal", **options, **files)
     calibration = from_json(json.loads(files["output"].read_text()))
-    figures = json.loads(capsys.readouterr().out)
+    figures = json.loads(capsys.readouterr().out)["figures"]
     assert calibration.reader == "reader@test"
     assert figures["questions"] == len(calibration.held_out)
     assert figures["auroc"] > 0.5
@@ -79,6 +79,45 @@ def test_it_fits_ranking_and_refusal_and_goes_on_from_its_readings(
     reader.name = "reader@other"
     with pytest.raises(CommandError, match="what another reader read"):
         call_command("fit_refusal", **options, **files)
+
+
+def write_pages(folder: Path) -> Path:
+    """A page per topic, and beside the folder questions of which every third has no answer."""
+    folder.mkdir()
+    rows: list[dict[str, Any]] = []
+    for topic in TOPICS:
+        body = "\n\n".join(_paragraph(topic, number)["context"] for number in range(10, 18))
+        (folder / f"{topic}.md").write_text(f"# {topic}\n\n{body}\n")
+        for number in range(10, 18):
+            question = f"How many {topic} were found in {topic[:3]}{number}?"
+            rows.append({"question": question, "answers": [f"{number} were found"], "document": f"{topic}.md"})
+            if number % 2:
+                rows.append({"question": f"How many Owls of {topic}{number} were lost?", "answers": [], "document": ""})
+    file = folder.with_suffix(".jsonl")
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+@pytest.mark.slow
+def test_it_moves_to_documents_of_another_kind(tmp_path: Path, reader: Marker, capsys: Any) -> None:
+    data, asked = write_squad(tmp_path / "squad.json", TOPICS), write_pages(tmp_path / "pages")
+    files = {"output": tmp_path / "refusal.json", "ranking": tmp_path / "ranking.json"}
+    own = {"asked": asked, "documents": tmp_path / "pages"}
+    call_command("fit_refusal", data=data, questions=60, **own, **files)
+    figures = json.loads(capsys.readouterr().out)
+    calibration = from_json(json.loads(files["output"].read_text()))
+    assert figures["organisation"]["questions"] == len(calibration.held_out) > 0
+    assert len(calibration.held_out) + len(calibration.chosen_on) == 72
+    assert "--asked pages.jsonl" in json.loads(files["ranking"].read_text())["made_by"]
+
+    with pytest.raises(CommandError, match="Give --documents"):
+        call_command("fit_refusal", data=data, questions=60, asked=asked, **files)
+    asked.write_text('{"question": "How many?", "answers": ["a thousand"], "document": "Falcons.md"}\n')
+    with pytest.raises(CommandError, match=r"pages.jsonl, line 1: “a thousand” does not stand in its page"):
+        call_command("fit_refusal", data=data, questions=60, **own, **files)
+    asked.write_text('{"question": "How many?", "answers": ["10"], "document": "Crows.md"}\n')
+    with pytest.raises(CommandError, match=r"has no page Crows.md"):
+        call_command("fit_refusal", data=data, questions=60, **own, **files)
 
 
 def test_it_says_what_is_wrong_with_the_file(tmp_path: Path, reader: Marker) -> None:

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from assistant.models import Answer, AnswerState, Citation, Feedback
+from ingestion.models import Chunk, Document
 from tests.assistant.pages import HTMX, client_of, text_of
 from tests.assistant.rows import make_answer, make_answered, make_document
 from tests.assistant.test_pages_asking import LEAVE
@@ -140,3 +141,39 @@ def test_it_refuses_feedback_that_is_not_on_the_list(
     response = client_of(people.ben).post(reverse("assistant:feedback", args=[answered.pk]), form)
     assert response.status_code == 400
     assert not Feedback.objects.exists()
+
+
+def make_chunk(document: Document, words: str) -> Chunk:
+    """Its first sentence has 26 characters."""
+    start = document.content.text.index(words)
+    return Chunk.objects.create(
+        document=document,
+        revision=1,
+        position=0,
+        start=start,
+        end=start + len(words),
+        text=words,
+        sentences=[[start, start + 26]],
+    )
+
+
+def test_it_shows_the_words_that_came_nearest_when_it_refuses(people: People) -> None:
+    handbook, sales = make_corpora(people)
+    leave = make_document(handbook, "Leave", ["Leave is planned by March.", "Employees receive 27 days."])
+    rebates = make_document(sales, "Rebates", ["Rebates are paid in February."])
+    both = "Leave is planned by March.\n\nEmployees receive 27 days."
+    chunks = [make_chunk(rebates, "Rebates are paid in February."), make_chunk(leave, both)]
+    passages = [{"passage": chunk.pk, "score": 0.5} for chunk in chunks]
+    nearest = {"passage": chunks[1].pk, "start": 28, "end": 54}
+    row = make_answer(
+        people.ben, "How many days?", state="abstained", corpora_searched=2, passages=passages, refusal={"nearest": nearest}
+    )  # fmt: skip
+    page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
+    assert page.index("Employees receive 27 days.") < page.index("Rebates are paid")
+    assert "Leave is planned by March." not in page
+    row.refusal = {"nearest": {**nearest, "passage": chunks[0].pk}}
+    row.conversation.user = people.cy  # who may not read the Sales corpus
+    row.conversation.save()
+    row.save()
+    page = text_of(client_of(people.cy), reverse("assistant:conversation", args=[row.conversation_id]))
+    assert "Rebates" not in page

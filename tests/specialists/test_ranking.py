@@ -23,7 +23,7 @@ def test_it_takes_the_span_of_a_fitting_passage_before_a_surer_one_elsewhere() -
     assert compose_reading(QUESTION, found, [LEAVE, LAPTOPS], only(score=1.0)).quotes[0].passage == 2
 
 
-@pytest.mark.parametrize("name", ["relevance", "closeness", "coverage_sentence", "coverage_passage"])
+@pytest.mark.parametrize("name", ["relevance", "closeness", "coverage_sentence", "coverage_passage", "cosine"])
 def test_each_feature_tells_the_fitting_passage(name: str) -> None:
     found = reading((LEAVE, "27 days", 3.0), (LAPTOPS, "six weeks", 5.0), relevance={1: 2.0, 2: -4.0})
     assert find(QUESTION, found, [LEAVE, LAPTOPS], only(**{name: 1.0}))[0].evidence is LEAVE
@@ -31,10 +31,10 @@ def test_each_feature_tells_the_fitting_passage(name: str) -> None:
 
 def test_it_finds_the_weights_by_which_spans_were_chosen() -> None:
     generator = np.random.default_rng(8)
-    wanted = np.array([1.0, 2.0, 0.0, 0.0, 3.0, 0.0, 0.0, -1.0])
+    wanted = np.array([1.0, 2.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, -1.0])
     questions = []
     for _ in range(1500):
-        rows = generator.normal(size=(8, 8))
+        rows = generator.normal(size=(8, 9))
         odds = np.exp(rows @ wanted)
         right = np.zeros(8)
         right[generator.choice(8, p=odds / odds.sum())] = 1.0
@@ -44,4 +44,4 @@ def test_it_finds_the_weights_by_which_spans_were_chosen() -> None:
 
 def test_it_cannot_be_fitted_on_questions_that_say_nothing() -> None:
     with pytest.raises(ValueError, match="No question has both"):
-        fit_ranking([(np.ones((3, 8)), np.zeros(3))])
+        fit_ranking([(np.ones((3, 9)), np.zeros(3))])

@@ -17,10 +17,13 @@ from assistant.calibration.gathering import (
     SHARES,
     Readings,
     Seen,
+    all_questions,
     choose_questions,
     judge,
+    loaded_side,
     loaded_sides,
     look,
+    read_asked,
     spans_to_rank,
 )  # fmt: skip
 from assistant.calibration.services import LEAST_JUDGED, learn
@@ -28,7 +31,7 @@ from assistant.squad_format import SquadArticle, read_squad
 from ingestion.models import Corpus
 from specialists.composition.ranking import RANKING_FEATURES, Ranking, fit_ranking, ranking_file
 from specialists.refusal.calibrator import as_json, calibration_file
-from specialists.refusal.fitting import fit_calibration, held_out_articles
+from specialists.refusal.fitting import Row, adapt_calibration, fit_calibration, held_out_articles
 
 LEAST_ARTICLES = 6  # two to test on, and enough others that each can be judged by the rest
 
@@ -39,6 +42,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--data", type=Path, help="questions that the reader was not trained on; split by article")
         parser.add_argument("--others", type=Path, action="append", default=[], help="articles that are searched and not asked")
+        parser.add_argument("--asked", type=Path, help="questions about --documents, to move the calibration to such documents")
+        parser.add_argument("--documents", type=Path, help="a folder of Markdown pages")
         parser.add_argument("--corpus", help="learn from this corpus's feedback and golden questions instead")
         parser.add_argument("--output", type=Path, default=calibration_file())
         parser.add_argument("--questions", type=int, default=2400)
@@ -68,13 +73,14 @@ class Command(BaseCommand):
     def _fit(self, options: dict[str, Any]) -> None:
         from specialists.reader.serving import get_reader
 
+        own = _pages(options["asked"], options["documents"]) if options["asked"] else []
         articles = _articles(options["data"])
         if len(articles) < LEAST_ARTICLES:
             raise CommandError(f"There are too few articles: {LEAST_ARTICLES} are needed, to fit on some and test on others.")
         others = [article for file in options["others"] for article in _articles(file)]
         asked = choose_questions(articles, options["questions"], options["seed"])
         reader = get_reader().name
-        about = {"made_by": _command(options), "shares": SHARES}
+        about: dict[str, Any] = {"made_by": _command(options), "shares": SHARES}
         try:
             readings = Readings(options["readings"], reader)
         except ValueError as error:
@@ -86,11 +92,13 @@ class Command(BaseCommand):
             ranking = _fit_ranking(seen, readings)
             rows = [judge(item, readings.of(item), ranking) for item in tqdm(seen, desc="Judging", file=sys.stderr)]
         calibration = fit_calibration(rows, reader=reader, about=about)
+        if own:
+            calibration = adapt_calibration(calibration, _judge_own(own, readings, ranking), about=about)
         weights = [round(weight, 6) for weight in ranking.weights]
         ranked = {"features": list(RANKING_FEATURES), "weights": weights, "reader": reader, "made_by": about["made_by"]}
         options["ranking"].write_text(json.dumps(ranked) + "\n", encoding="utf-8")
         options["output"].write_text(json.dumps(as_json(calibration)) + "\n", encoding="utf-8")
-        self.stdout.write(json.dumps(about["figures"], indent=2))
+        self.stdout.write(json.dumps({name: about[name] for name in ("figures", "organisation") if name in about}, indent=2))
 
 
 def _fit_ranking(seen: Sequence[Seen], readings: Readings) -> Ranking:
@@ -100,10 +108,26 @@ def _fit_ranking(seen: Sequence[Seen], readings: Readings) -> Ranking:
     return fit_ranking([spans_to_rank(item, readings.of(item)) for item in own])
 
 
+def _pages(file: Path, folder: Path | None) -> list[SquadArticle]:
+    if folder is None or not folder.is_dir():
+        raise CommandError("Give --documents with the folder of the pages that --asked is about.")
+    try:
+        return read_asked(file, folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _judge_own(articles: Sequence[SquadArticle], readings: Readings, ranking: Ranking) -> list[Row]:
+    with loaded_side(articles, "fitting-own") as sides:
+        seen = [look(item, sides) for item in all_questions(articles)]
+        return [judge(item, readings.of(item), ranking) for item in tqdm(seen, desc="Own questions", file=sys.stderr)]
+
+
 def _command(options: dict[str, Any]) -> str:
     files = "".join(f" --others {file.name}" for file in options["others"])
     count, seed = options["questions"], options["seed"]
-    return f"manage.py fit_refusal --data {options['data'].name}{files} --questions {count} --seed {seed}"
+    own = f" --asked {options['asked'].name} --documents {options['documents'].name}" if options["asked"] else ""
+    return f"manage.py fit_refusal --data {options['data'].name}{files}{own} --questions {count} --seed {seed}"
 
 
 def _articles(file: Path) -> list[SquadArticle]:
