@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 
 from retrieval.errors import RetrievalError
+from specialists.errors import SpecialistError
+from specialists.router.tiers import installed_tiers
+from specialists.router.types import READER
 
 logger = logging.getLogger(__name__)
 
 
 def load_models() -> None:
-    """Load the embedder and the search libraries into this process. What is missing is told again by the first answer."""
+    """Load the embedder, the search libraries and the reader into this process. What is missing is told again by the first
+    answer."""
     try:
         from retrieval.embedders import get_embedder
         from retrieval.indexes.faiss_cpu import FaissCpuIndex
@@ -20,5 +24,9 @@ def load_models() -> None:
         embedder.embed_queries(["warm up"])
         FaissCpuIndex.create(embedder.dimension)
         query_terms("warm up")
-    except RetrievalError as error:
+        if READER in installed_tiers():
+            from specialists.reader.serving import ReaderPassage, read
+
+            read("warm up", [ReaderPassage(1, "warm up")])
+    except (RetrievalError, SpecialistError) as error:
         logger.warning("The models are not ready: %s", error.public_message)

@@ -38,6 +38,7 @@ class CalibrationPage:
     words: str
     came: Threshold
     shown: Judged
+    texts: str  # what the shipped questions are about
     judged_here: int
     missing: int
     auroc: float
@@ -69,6 +70,7 @@ def present_calibration(corpus: Corpus) -> CalibrationPage:
         words=in_words(setting.threshold, setting.risk),
         came=came,
         shown=shown,
+        texts="an organization’s guides" if "organisation" in (shipped().about or {}) else "encyclopaedia articles",
         judged_here=judged,
         missing=max(LEAST_JUDGED - judged, 0),
         auroc=auroc(probability, is_right),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 
 from specialists.encoders.base import BaseEncoder
 from specialists.encoders.bundle import LAYOUT, Card, write_bundle
@@ -13,6 +14,11 @@ from specialists.training.checkpoints import Progress, remove_checkpoint
 from specialists.training.recipe import Run, checksum
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
+
+
+def _name(path: Path) -> str:
+    """Of a file its name; of several files, which their folder tells apart (fairytales/train), the folder's too."""
+    return path.name if path.is_file() else f"{path.parent.name}/{path.name}"
 
 
 def finish(
@@ -31,7 +37,7 @@ def finish(
         pair_heads={name: head.out_features for name, head in network.pair_heads.items()},
         window=window,
         recipe=asdict(run.recipe),
-        data=[{"name": file.path.name, "sha256": checksum(file.path), "share": file.share} for file in run.data],
+        data=[{"name": _name(file.path), "sha256": checksum(file.path), "share": file.share} for file in run.data],
         licences=list(run.licences),
         losses=progress.losses,
         seconds=round(progress.seconds, 1),
