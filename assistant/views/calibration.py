@@ -28,7 +28,9 @@ def calibration(request: PersonRequest) -> HttpResponse:
 def change_calibration(request: PersonRequest, slug: str) -> HttpResponse:
     """A new risk for the corpus, or, with “learn”, its own calibration from its judged answers."""
     corpus = get_managed_corpus_for(request.user, slug)
-    if "learn" in request.POST:
+    if not is_installed():
+        messages.error(request, "No calibrated reader is installed here, so there is nothing to set.")
+    elif "learn" in request.POST:
         learnt = learn(corpus=corpus)
         said = f"Learnt from {learnt.judged} judged answers." if learnt else "Too few answers have been judged to learn from."
         (messages.success if learnt else messages.error)(request, said)

@@ -148,3 +148,13 @@ def test_it_counts_golden_answers_once_and_leaves_out_opinions_that_say_neither(
     assert judged_in(corpora[0])[1] == [1.0, 0.0]
     record_golden(answer=make_answer(people.ben, "Refused?"), key="q2", is_right=False)
     assert len(judged_in(corpora[0])[1]) == 2
+
+
+def test_it_says_that_there_is_nothing_to_set_without_a_reader(
+    people: People, corpora: tuple[Corpus, Corpus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assistant.views.calibration.is_installed", lambda: False)
+    for form in ({"risk": "5"}, {"learn": "1"}):
+        response = change(people.ada, corpora[0], **form)
+        assert "No calibrated reader is installed here" in response.content.decode()
+    assert not CorpusCalibration.objects.exists()
