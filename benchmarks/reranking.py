@@ -1,0 +1,198 @@
+"""Measures what the reader's relevance adds to hybrid search: nDCG@10 with and without it on the same candidates, and its time.
+
+    python benchmarks/reranking.py SET [SET ...] [--candidates 20] [--queries 500] [--model FOLDER] [--json]
+
+A SET is a BEIR folder (corpus.jsonl, queries.jsonl, qrels.tsv) or a file in SQuAD's form, whose paragraphs are the passages and
+whose answerable questions the queries; equal questions are one query. Writes only to a temporary folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+BATCH = 2000
+PIECE_WORDS = 150  # a longer paragraph is cut
+TIMED_PAIRS, TIMED_TOKENS, TIMED_RUNS = 20, 128, 30
+
+
+@dataclass
+class JudgedSet:
+    name: str
+    texts: list[str] = field(default_factory=list)
+    contexts: list[str] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
+    qrels: list[dict[int, int]] = field(default_factory=list)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What reranking adds to hybrid search.")
+    parser.add_argument("sets", type=Path, nargs="+")
+    parser.add_argument("--candidates", type=int, default=20)
+    parser.add_argument("--queries", type=int, default=500, help="every n-th query, so that there are at most so many; 0: all")
+    parser.add_argument("--model", type=Path, help="a reader's folder; the installed one by default")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+
+    import django
+    from django.conf import settings
+
+    django.setup()
+    from specialists.encoders.export import prepare_specialist
+    from specialists.reader.serving import KIND, Reader
+
+    with tempfile.TemporaryDirectory() as scratch:
+        settings.INDEXES_DIR = Path(scratch) / "indexes"
+        source = arguments.model or settings.SPECIALISTS_DIR / KIND
+        prepare_specialist(source, KIND, Path(scratch) / KIND)
+        reader = Reader(source, Path(scratch) / KIND)
+        rows = []
+        for number, path in enumerate(arguments.sets):
+            judged = load_set(path, arguments.queries)
+            index(judged, f"set-{number}")
+            rows.append(measure(judged, f"set-{number}", reader, arguments.candidates))
+            if not arguments.json:
+                print_row(rows[-1])
+        speed = time_pairs(reader)
+    if arguments.json:
+        print(json.dumps({"sets": rows, "ms": speed}))
+    else:
+        print(f"{TIMED_PAIRS} pairs of {TIMED_TOKENS} tokens, int8: {speed} ms (median of {TIMED_RUNS})")
+
+
+def load_set(path: Path, most: int) -> JudgedSet:
+    judged = _beir(path) if path.is_dir() else _squad(path)
+    if most and len(judged.queries) > most:
+        step = -(-len(judged.queries) // most)
+        judged.queries, judged.qrels = judged.queries[::step], judged.qrels[::step]
+    return judged
+
+
+def _beir(folder: Path) -> JudgedSet:
+    from retrieval.beir_format import read_corpus, read_qrels, read_queries
+
+    judged, numbers = JudgedSet(folder.name), {}
+    for document in read_corpus(folder / "corpus.jsonl"):
+        numbers[document.id] = len(judged.texts)
+        judged.texts.append(document.text)
+        judged.contexts.append(document.title)
+    texts = read_queries(folder / "queries.jsonl")
+    for query, grades in read_qrels(folder / "qrels.tsv").items():
+        judged.queries.append(texts[query])
+        judged.qrels.append({numbers[name]: grade for name, grade in grades.items() if name in numbers})
+    return judged
+
+
+def _squad(path: Path) -> JudgedSet:
+    from specialists.reader.rows import load_rows
+
+    judged, numbers, places = JudgedSet(path.stem), {}, {}
+    for row in load_rows(path):
+        for start, end in pieces(row.text):
+            if (row.text, start) not in numbers:
+                numbers[row.text, start] = len(judged.texts)
+                judged.texts.append(row.text[start:end])
+                judged.contexts.append(row.context)
+            if any(start <= answer < end for answer, _ in row.answers):
+                place = places.setdefault(row.question.lower(), len(places))
+                if place == len(judged.queries):
+                    judged.queries.append(row.question)
+                    judged.qrels.append({})
+                judged.qrels[place][numbers[row.text, start]] = 1
+    return judged
+
+
+def pieces(text: str) -> Iterator[tuple[int, int]]:
+    """The text in pieces of about PIECE_WORDS words that end with a sentence."""
+    from ingestion.sentences import sentence_spans
+
+    first, words, last = 0, 0, 0
+    for start, end in sentence_spans(text):
+        size = len(text[start:end].split())
+        if words and words + size > PIECE_WORDS:
+            yield first, last
+            first, words = start, 0
+        words, last = words + size, end
+    if words:
+        yield first, len(text)
+
+
+def index(judged: JudgedSet, partition: str) -> None:
+    from retrieval.embedders import get_embedder
+    from retrieval.indexing import write_passages
+    from retrieval.passages import Passage
+
+    passages = [Passage(n, text, context) for n, (text, context) in enumerate(zip(judged.texts, judged.contexts, strict=True))]
+    for start in range(0, len(passages), BATCH):
+        batch = passages[start : start + BATCH]
+        vectors = get_embedder().embed_passages([item.searchable_text for item in batch])
+        write_passages(partition, add=batch, vectors=vectors)
+
+
+def measure(judged: JudgedSet, partition: str, reader: Any, candidates: int) -> dict[str, Any]:
+    import numpy as np
+
+    from retrieval.metrics import ndcg_at_k
+    from retrieval.search import search
+    from specialists.reader.reranking import rerank
+    from specialists.reader.serving import ReaderPassage
+
+    runs: dict[str, dict[str, dict[str, float]]] = {"hybrid": {}, "relevance alone": {}, "reranked": {}}
+    qrels = {str(n): {str(passage): grade for passage, grade in found.items()} for n, found in enumerate(judged.qrels)}
+    times = []
+    for number, question in enumerate(judged.queries):
+        hits = search(question, scope=[partition], top_k=100).hits
+        started = time.perf_counter()
+        head = hits[:candidates]
+        relevance = reader.relevance(question, [ReaderPassage(h.id, judged.texts[h.id], judged.contexts[h.id]) for h in head])
+        times.append((time.perf_counter() - started) * 1000)
+        tail = [hit.id for hit in hits[candidates:]]
+        orders = {
+            "hybrid": [hit.id for hit in hits],
+            "relevance alone": [*sorted((h.id for h in head), key=lambda passage: -relevance[passage]), *tail],
+            "reranked": [*(hit.id for hit in rerank(head, relevance)), *tail],
+        }
+        for name, order in orders.items():
+            runs[name][str(number)] = {str(passage): -float(rank) for rank, passage in enumerate(order)}
+    figures = {name: round(ndcg_at_k(run, qrels, 10) * 100, 2) for name, run in runs.items()}
+    return {
+        "set": judged.name, "passages": len(judged.texts), "queries": len(qrels), **figures,
+        "p50_ms": round(float(np.percentile(times, 50)), 1), "p95_ms": round(float(np.percentile(times, 95)), 1),
+    }  # fmt: skip
+
+
+def print_row(row: dict[str, Any]) -> None:
+    gain = row["reranked"] - row["hybrid"]
+    print(
+        f"{row['set']}: {row['passages']} passages, {row['queries']} queries; nDCG@10 hybrid {row['hybrid']}, relevance alone "
+        f"{row['relevance alone']}, reranked {row['reranked']} ({gain:+.2f}); p50 {row['p50_ms']} ms, p95 {row['p95_ms']} ms"
+    )
+
+
+def time_pairs(reader: Any) -> float:
+    """The median time of TIMED_PAIRS rows of TIMED_TOKENS tokens each."""
+    import numpy as np
+
+    from specialists.encoders.pairs import Window
+
+    windows: Sequence[Window] = [Window((101, *range(2000, 1998 + TIMED_TOKENS), 102), 12, 12, ()) for _ in range(TIMED_PAIRS)]
+    times = []
+    for _ in range(TIMED_RUNS):
+        started = time.perf_counter()
+        reader.session.run(windows)
+        times.append((time.perf_counter() - started) * 1000)
+    return round(float(np.median(times)), 1)
+
+
+if __name__ == "__main__":
+    main()
