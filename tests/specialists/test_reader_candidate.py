@@ -1,0 +1,53 @@
+"""The reader that comes as a candidate: it reads as its card says, its ranking and its refusal belong to it, and it is small."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from specialists.encoders.bundle import read_card
+from specialists.encoders.export import prepare_specialist
+from specialists.reader.evaluation import read_rows, score_rows
+from specialists.reader.rows import load_rows
+from specialists.reader.serving import Reader
+from specialists.refusal.calibrator import from_json
+
+ROOT = Path(__file__).parents[2]
+SPECIALISTS = ROOT / "specialists"
+CANDIDATE = SPECIALISTS / "candidates" / "reader"
+TEXTS = ROOT / "tests" / "data" / "reading.json"
+TOLERANCE = 3.0  # points: processors round int8 differently
+
+
+@pytest.mark.slow
+def test_it_reads_texts_that_it_never_saw_as_its_card_says(tmp_path: Path) -> None:
+    card = prepare_specialist(CANDIDATE, "reader", tmp_path / "reader")
+    measured = score_rows(read_rows(Reader(CANDIDATE, tmp_path / "reader"), load_rows(TEXTS)))
+    noted = card.figures["reading.json (int8)"]
+    for name in ("answerable F1", "joint F1"):
+        assert measured[name].mean == pytest.approx(noted[name]["mean"], abs=TOLERANCE)
+
+
+def test_it_says_what_it_was_made_from() -> None:
+    card = read_card(CANDIDATE, "reader")
+    assert all(len(item["sha256"]) == 64 for item in card.data)
+    assert card.licences
+    model_card = (CANDIDATE / "MODEL_CARD.md").read_text()
+    assert all(item["name"] in model_card for item in card.data)
+    assert all(licence in model_card for licence in card.licences)
+
+
+def test_its_ranking_and_its_refusal_were_fitted_on_what_it_marks() -> None:
+    name = read_card(CANDIDATE, "reader").name
+    assert json.loads((CANDIDATE / "ranking.json").read_text())["reader"] == name
+    calibration = from_json(json.loads((CANDIDATE / "refusal.json").read_text()))
+    assert calibration.reader == name
+    assert len(calibration.held_out) == 108
+
+
+def test_all_weights_together_are_small() -> None:
+    files = [path for folder in ("trained", "candidates") for path in (SPECIALISTS / folder).rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 60_000_000
+    assert max(path.stat().st_size for path in files) < 30_000_000
