@@ -56,8 +56,9 @@ def main() -> None:
 
 def fill(data: Path, handbooks: Path, environment: dict[str, str]) -> None:
     installed = Path(os.environ.get("INTRAMURAL_DATA", ROOT / "var"))
-    data.mkdir(parents=True, exist_ok=True)
-    (data / "models").symlink_to((installed / "models").resolve())
+    (data / "models").mkdir(parents=True)
+    for model in (installed / "models").iterdir():  # one by one: the reader that is measured is prepared beside them
+        (data / "models" / model.name).symlink_to(model.resolve())
 
     def manage(*words: str) -> None:
         subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=environment, stdout=sys.stderr, check=True)
@@ -79,9 +80,9 @@ def run_tier(tier: str, scratch: Path, arguments: argparse.Namespace, environmen
     command = [sys.executable, __file__, str(arguments.folder), "--questions", str(arguments.questions), "--tier", tier]
     command += ["--risk", str(arguments.risk)]
     command += ["--show"] if arguments.show else []
-    done = subprocess.run(
-        command, cwd=ROOT, env={**environment, "SPECIALISTS_DIR": str(folder)}, stdout=subprocess.PIPE, text=True, check=True
-    )
+    own = {**environment, "SPECIALISTS_DIR": str(folder)}
+    subprocess.run([sys.executable, "manage.py", "prepare_specialists"], cwd=ROOT, env=own, stdout=sys.stderr, check=True)
+    done = subprocess.run(command, cwd=ROOT, env=own, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -104,9 +105,10 @@ def ask_all(questions: Path, *, risk: float, show: bool) -> dict[str, Any]:
     rows = [json.loads(line) for line in questions.read_text(encoding="utf-8").splitlines() if line.strip()]
     ask(person=person, question="What is the purpose of this handbook?")
     found: dict[str, list[bool]] = {"right answers": [], "right refusals": [], "wrong among answers": [], "precise citations": []}
-    times = []
+    times, routes = [], set()
     for row in rows:
         result = ask(person=person, question=row["question"])
+        routes.add(result["route"])
         is_answered, golds = result["status"] == "answered", row["answers"]
         is_right = is_answered and bool(golds) and holds(result["answer"], golds)
         found["right answers" if golds else "right refusals"].append(is_right if golds else not is_answered)
@@ -122,6 +124,7 @@ def ask_all(questions: Path, *, risk: float, show: bool) -> dict[str, Any]:
                 file=sys.stderr,
             )
     return {
+        "routes": sorted(routes),
         **{name: share(values) for name, values in found.items()},
         "p50_ms": round(float(np.percentile(times, 50))),
         "p95_ms": round(float(np.percentile(times, 95))),
