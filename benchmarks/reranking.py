@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 BATCH = 2000
 PIECE_WORDS = 150  # a longer paragraph is cut
 TIMED_PAIRS, TIMED_TOKENS, TIMED_RUNS = 20, 128, 30
+SEARCH_WEIGHT = 4.0
+SEARCH_K = 10  # a passage at rank r of the search gets SEARCH_WEIGHT * SEARCH_K / (SEARCH_K + r) beside its relevance
 
 
 @dataclass
@@ -144,7 +146,6 @@ def measure(judged: JudgedSet, partition: str, reader: Any, candidates: int) -> 
 
     from retrieval.metrics import ndcg_at_k
     from retrieval.search import search
-    from specialists.reader.reranking import rerank
     from specialists.reader.serving import ReaderPassage
 
     runs: dict[str, dict[str, dict[str, float]]] = {"hybrid": {}, "relevance alone": {}, "reranked": {}}
@@ -169,6 +170,19 @@ def measure(judged: JudgedSet, partition: str, reader: Any, candidates: int) -> 
         "set": judged.name, "passages": len(judged.texts), "queries": len(qrels), **figures,
         "p50_ms": round(float(np.percentile(times, 50)), 1), "p95_ms": round(float(np.percentile(times, 95)), 1),
     }  # fmt: skip
+
+
+def rerank(hits: Sequence[Any], relevance: Mapping[int, float]) -> list[Any]:
+    """The hits, best first by relevance (log-odds) and their place in the search together.
+
+    The place keeps what the reader cannot judge (questions unlike those it learnt from) near the order of the search."""
+    from retrieval.passages import Hit, best_first
+
+    scored = [
+        Hit(hit.id, relevance.get(hit.id, -SEARCH_WEIGHT) + SEARCH_WEIGHT * SEARCH_K / (SEARCH_K + rank))
+        for rank, hit in enumerate(hits)
+    ]
+    return sorted(scored, key=best_first)
 
 
 def print_row(row: dict[str, Any]) -> None:

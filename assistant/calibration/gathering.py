@@ -10,7 +10,7 @@ import json
 import random
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,15 +78,19 @@ def choose_questions(articles: Sequence[SquadArticle], count: int, seed: int) ->
 
 def read_asked(file: Path, folder: Path) -> list[SquadArticle]:
     """The Markdown pages of `folder` with the questions of `file` (JSON lines: question, answers, document): one article a page,
-    without a title of its own, and one without a text for each question that no page answers.
+    and one without a text for each question that no page answers.
 
     Raises ValueError, which names the line."""
     from ingestion.parsers.markdown import MarkdownParser
 
-    rows = [(number, json.loads(line)) for number, line in enumerate(text_lines(file), start=1) if line.strip()]
     asked: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    for number, row in rows:
-        asked.setdefault(row["document"] if row["answers"] else "", []).append((number, row))
+    for number, line in enumerate(text_lines(file), start=1):
+        try:
+            row = json.loads(line)
+            place, row = row["document"] if row["answers"] else "", {"question": row["question"], "answers": row["answers"]}
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{file}, line {number}: not a row with question, answers and document.") from error
+        asked.setdefault(place, []).append((number, row))
     articles = []
     for path in sorted(folder.rglob("*.md")):
         name = path.relative_to(folder).as_posix()
@@ -128,11 +132,11 @@ def all_questions(articles: Sequence[SquadArticle]) -> list[Asked]:
 
 
 @contextmanager
-def loaded_side(articles: Sequence[SquadArticle], name: str) -> Iterator[list[LoadedArticles]]:
+def loaded_side(articles: Sequence[SquadArticle], name: str) -> Iterator[LoadedArticles]:
     """One index of all articles."""
     loaded = load_articles(articles, name)
     try:
-        yield [loaded]
+        yield loaded
     finally:
         unload_articles(loaded)
 
@@ -140,14 +144,8 @@ def loaded_side(articles: Sequence[SquadArticle], name: str) -> Iterator[list[Lo
 @contextmanager
 def loaded_sides(articles: Sequence[SquadArticle], others: Sequence[SquadArticle], name: str) -> Iterator[list[LoadedArticles]]:
     """The two indexes. `others` lie in both and are asked nothing: they make the search as hard as it is."""
-    sides: list[LoadedArticles] = []
-    try:
-        for side in (0, 1):
-            sides.append(load_articles([*articles[side::2], *others], f"{name}-{side}"))
-        yield sides
-    finally:
-        for loaded in sides:
-            unload_articles(loaded)
+    with ExitStack() as stack:
+        yield [stack.enter_context(loaded_side([*articles[side::2], *others], f"{name}-{side}")) for side in (0, 1)]
 
 
 def look(asked: Asked, sides: Sequence[LoadedArticles]) -> Seen:

@@ -118,9 +118,7 @@ def choose_device() -> str:
 
 
 def settle_processor() -> None:
-    """Use all cores, and let glibc keep freed memory: handing every tensor back to the kernel took half of the time.
-
-    A batch frees more than a gigabyte at once, so the threshold for trimming is the highest that mallopt takes."""
+    """Use all cores, and let glibc keep freed memory: handing every tensor back to the kernel took half of the time."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):

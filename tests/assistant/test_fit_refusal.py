@@ -115,6 +115,9 @@ def test_it_moves_to_documents_of_another_kind(tmp_path: Path, reader: Marker, c
     asked.write_text('{"question": "How many?", "answers": ["a thousand"], "document": "Falcons.md"}\n')
     with pytest.raises(CommandError, match=r"pages.jsonl, line 1: “a thousand” does not stand in its page"):
         call_command("fit_refusal", data=data, questions=60, **own, **files)
+    asked.write_text('{"question": "How many?", "answers": ["10"]}\n')
+    with pytest.raises(CommandError, match=r"pages.jsonl, line 1: not a row with question"):
+        call_command("fit_refusal", data=data, questions=60, **own, **files)
     asked.write_text('{"question": "How many?", "answers": ["10"], "document": "Crows.md"}\n')
     with pytest.raises(CommandError, match=r"has no page Crows.md"):
         call_command("fit_refusal", data=data, questions=60, **own, **files)

@@ -113,13 +113,13 @@ def _pages(file: Path, folder: Path | None) -> list[SquadArticle]:
         raise CommandError("Give --documents with the folder of the pages that --asked is about.")
     try:
         return read_asked(file, folder)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise CommandError(str(error)) from error
 
 
 def _judge_own(articles: Sequence[SquadArticle], readings: Readings, ranking: Ranking) -> list[Row]:
-    with loaded_side(articles, "fitting-own") as sides:
-        seen = [look(item, sides) for item in all_questions(articles)]
+    with loaded_side(articles, "fitting-own") as side:
+        seen = [look(item, [side]) for item in all_questions(articles)]
         return [judge(item, readings.of(item), ranking) for item in tqdm(seen, desc="Own questions", file=sys.stderr)]
 
 
