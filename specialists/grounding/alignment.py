@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Literal
 
 from specialists.grounding.facts import WEEKDAYS, Quantity, facts_of
-from specialists.grounding.opposites import AUXILIARIES, NEGATIONS, are_opposite
 from specialists.grounding.words import STOP_WORDS, Word, containment, plain, sentences, word_set, words
+from specialists.opposites import AUXILIARIES, NEGATIONS, are_opposite
 
 Kind = Literal["number", "date", "name", "negation", "opposite"]
 LEAST_COVERAGE = 0.6  # of the claim's words that stand in the sentence, in order

@@ -10,8 +10,8 @@ from difflib import SequenceMatcher
 
 from specialists.grounding.facts import MONTHS, WEEKDAYS, Quantity, facts_of
 from specialists.grounding.numerals import in_words
-from specialists.grounding.opposites import OPPOSITES
 from specialists.grounding.words import plain, word_set
+from specialists.opposites import OPPOSITES
 
 MODALS = word_set("must may shall can required optional mandatory voluntary compulsory recommended")
 QUANTIFIERS = word_set(

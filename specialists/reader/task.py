@@ -42,7 +42,7 @@ class ReaderTask:
 
     def __init__(
         self, base: BaseEncoder, sources: Sequence[tuple[Sequence[ReaderRow], float]], *,
-        negatives: Mapping[str, Sequence[str]], seed: int, window: int = 256, altered: float = 0.08,
+        negatives: Mapping[str, Sequence[str]], seed: int, window: int = 256, altered: float = 0.15,
         teacher: SpecialistNetwork | None = None,
     ) -> None:  # fmt: skip
         self.sources = sources

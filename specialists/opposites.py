@@ -3,8 +3,6 @@ words as they are, and the corruptions put them back into sentences."""
 
 from __future__ import annotations
 
-from specialists.grounding.words import word_set
-
 _PAIRS = """
 must|may, must|can, shall|may, required|optional, mandatory|optional, compulsory|voluntary, required|recommended, always|never,
 always|sometimes, usually|never, often|rarely, often|never, all|some, all|none, all|no, every|no, every|some, everyone|nobody,
@@ -29,6 +27,10 @@ buyer|seller, sender|recipient, parent|child, landlord|tenant, lender|borrower, 
 """
 
 
+def _word_set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 def _read() -> dict[str, tuple[str, ...]]:
     table: dict[str, tuple[str, ...]] = {}
     for pair in _PAIRS.replace("\n", " ").split(","):
@@ -39,8 +41,8 @@ def _read() -> dict[str, tuple[str, ...]]:
 
 
 OPPOSITES = _read()
-NEGATIONS = word_set("not no never without neither nor none nobody nothing")
-AUXILIARIES = word_set("do does did be is are was were been will would shall should can could may might must have has had")
+NEGATIONS = _word_set("not no never without neither nor none nobody nothing")
+AUXILIARIES = _word_set("do does did be is are was were been will would shall should can could may might must have has had")
 
 
 def are_opposite(left: str, right: str) -> bool:
