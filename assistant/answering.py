@@ -106,6 +106,7 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
     timings.mark("read", since)
     uses = _uses(decision, attempt, failures, question, _together(searching, reading))
     _fill(row, attempt, uses[-1].reason, found.hits, chunks)
+    row.refusal["is_crisis"] = decision.is_crisis
     if not _record(row, uses, timings, attempt=attempt, chunks=chunks):
         yield Finished(AnswerState.STOPPED)
         return

@@ -15,10 +15,12 @@ from assistant.errors import QuestionError
 from assistant.models import FINAL_STATES, SEARCH_ANYWAY, Answer, AnswerState, Conversation, Feedback
 from assistant.permissions import conversations_of
 from ingestion.models import Corpus
+from specialists.router.crisis import speaks_of_self_harm
 
 MAX_WAITING = 1000
 MAX_OPEN_PER_PERSON = 5
 TITLE_CHARACTERS = 80
+PERSONAL_TITLE = "A personal matter"
 
 
 def check_question(text: str) -> str:
@@ -107,6 +109,9 @@ def retry_answer(*, answer: Answer, search_anyway: bool = False) -> Answer:
 
 
 def _title(question: str) -> str:
+    """In the list of conversations, where others may look over a shoulder."""
+    if speaks_of_self_harm(question):
+        return PERSONAL_TITLE
     if len(question) <= TITLE_CHARACTERS:
         return question
     return question[:TITLE_CHARACTERS].rsplit(" ", 1)[0].rstrip(" ,;:") + "…"

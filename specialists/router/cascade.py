@@ -76,6 +76,7 @@ def decide_on(
         reason="",
         scores=_flat(scores),
         thresholds={**THRESHOLDS, "outside": scores.outside_threshold},
+        is_crisis=speaks_of_self_harm(question),
     )
     rule = next((rule for rule in rules if applies(rule, question, decision, corpora)), None)
     if rule is not None:
@@ -136,10 +137,8 @@ def _by_scores(decision: Decision, question: str, scores: RouteScores, installed
     if talk >= THRESHOLDS["smalltalk"] and is_only_smalltalk(question) and SMALLTALK in installed:
         reply = smalltalk_reply(question, decision.intent)
         return replace(decision, tiers=(SMALLTALK,), reply=reply, reason=f"small talk and nothing else: {_sure(talk)}")
-    is_crisis = speaks_of_self_harm(question)
-    if is_crisis or scores.intent.get("human", 0.0) + scores.intent.get("sensitive", 0.0) >= THRESHOLDS["person"]:
-        why = "the words of someone in distress" if is_crisis else said
-        return replace(_to_person(decision, why, installed), is_crisis=is_crisis)
+    if decision.is_crisis or scores.intent.get("human", 0.0) + scores.intent.get("sensitive", 0.0) >= THRESHOLDS["person"]:
+        return _to_person(decision, "the words of someone in distress" if decision.is_crisis else said, installed)
     if decision.intent in WRITING and decision.intent_probability >= THRESHOLDS["writing"] and SPECIALIST in installed:
         return replace(_with_tiers(decision, SPECIALIST, installed), reason=f"{said}, which quoting cannot do")
     routed = _with_tiers(decision, READER, installed)

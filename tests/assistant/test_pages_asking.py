@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from assistant.models import Answer, AnswerState, Conversation
 from assistant.permissions import searchable_partitions
+from assistant.services import PERSONAL_TITLE, create_answer
 from ingestion.services import delete_corpus
 from tests.assistant.pages import HTMX, client_of, text_of
 from tests.assistant.rows import make_answer, make_answered, make_document
@@ -85,6 +86,17 @@ def test_it_names_help_at_once_to_someone_in_distress_and_to_no_other(people: Pe
         row = make_answer(people.ben, "I cannot go on.", state=AnswerState.ABSTAINED, route="human", refusal=refusal)
         pages.append(text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id])))
     assert ["Call Nora" in page for page in pages] == [True, False]
+
+    searched = make_answer(
+        people.ben, "I cannot go on.", state=AnswerState.ANSWERED, refusal={"route": "Sure.", "is_crisis": True}
+    )
+    assert "Call Nora" in text_of(client_of(people.ben), reverse("assistant:conversation", args=[searched.conversation_id]))
+
+
+def test_it_keeps_the_words_of_someone_in_distress_out_of_the_list_of_conversations(people: People) -> None:
+    row = create_answer(user=people.ben, question="I do not want to live any more")
+    assert row.conversation.title == PERSONAL_TITLE
+    assert create_answer(user=people.ben, question="How many days?").conversation.title == "How many days?"
 
 
 def test_it_answers_a_further_question_with_its_turn(people: People) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specialists.router.cascade import decide, decide_on, next_tier
+from specialists.router.cascade import decide, decide_on, next_tier, search_first
 from specialists.router.types import Decision, RouteScores, Rule, TierEvidence
 
 CPU = ("smalltalk", "reader", "human")
@@ -91,6 +91,12 @@ def test_it_hears_someone_in_distress_whatever_the_classifier_says(message: str,
     assert (_decide(message, _scores("out_of_scope", 0.99)).tiers == ("human",)) is is_crisis
     assert (_decide(message, RouteScores()).tiers == ("human",)) is is_crisis
     assert _decide(message, RouteScores()).is_crisis is is_crisis
+
+
+def test_it_knows_distress_whatever_a_rule_or_the_asker_wants() -> None:
+    message = "I do not want to live any more"
+    assert _decide(message, _scores("fact"), rules=[Rule("phrase", "live", "reader")]).is_crisis
+    assert search_first(_decide(message, _scores("fact")), installed=CPU).is_crisis
 
 
 def test_it_never_lets_an_out_of_scope_verdict_block_the_search() -> None:
