@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.calibration.services import decide_for
 from ingestion.models import Chunk
-from specialists.composition.composing import compose_reading
+from specialists.composition.composing import compose_spans, find
 from specialists.composition.types import Composition, Evidence
 from specialists.errors import SpecialistError
 from specialists.extractive import EXTRACTIVE_MODEL, compose, load_parameters
@@ -58,8 +58,9 @@ def _read(question: Question) -> Attempt:
     check_fitted_for(reader.name)
     passages = [ReaderPassage(item.passage, item.text, item.context) for item in question.evidence]
     reading = reader.read(question.text, passages)
-    refusal, kept = decide_for(question.text, reading, question.evidence, question.found, question.chunks)
-    composition = replace(compose_reading(question.text, reading, question.evidence), is_answered=refusal.is_answered)
+    spans = find(question.text, reading, question.evidence)
+    refusal, kept = decide_for(question.text, reading, spans, question.evidence, question.found, question.chunks)
+    composition = replace(compose_spans(question.text, spans), is_answered=refusal.is_answered)
     return Attempt(READER, reader.name, composition, refusal.probability, refusal.threshold, kept)
 
 

@@ -20,8 +20,8 @@ from assistant.fitting import LoadedArticles, load_articles, unload_articles
 from assistant.squad_format import SquadArticle, SquadQuestion
 from ingestion.parsers.base import ParsedDocument
 from retrieval.files import text_lines
-from specialists.composition.composing import compose_reading, unranked
-from specialists.composition.ranking import FloatArray, Ranking, ranking_rows, with_cosines
+from specialists.composition.composing import compose_spans, rank, unranked
+from specialists.composition.ranking import FloatArray, Found, Ranking, ranking_rows, with_cosines
 from specialists.composition.types import Composition, Evidence
 from specialists.reader.decoding import Reading, Span
 from specialists.refusal.features import gather
@@ -76,9 +76,10 @@ def choose_questions(articles: Sequence[SquadArticle], count: int, seed: int) ->
     return chosen
 
 
-def read_asked(file: Path, folder: Path) -> list[SquadArticle]:
+def read_asked(file: Path, folder: Path, *, is_whole: bool = True) -> list[SquadArticle]:
     """The Markdown pages of `folder` with the questions of `file` (JSON lines: question, answers, document): one article a page,
-    and one without a text for each question that no page answers.
+    and one without a text for each question that names no page. A question without answers may name the page it is close to.
+    `is_whole`: with the pages that nothing is asked about, too.
 
     Raises ValueError, which names the line."""
     from ingestion.parsers.markdown import MarkdownParser
@@ -87,16 +88,20 @@ def read_asked(file: Path, folder: Path) -> list[SquadArticle]:
     for number, line in enumerate(text_lines(file), start=1):
         try:
             row = json.loads(line)
-            place, row = row["document"] if row["answers"] else "", {"question": row["question"], "answers": row["answers"]}
+            place, row = row["document"], {"question": row["question"], "answers": row["answers"]}
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{file}, line {number}: not a row with question, answers and document.") from error
         asked.setdefault(place, []).append((number, row))
     articles = []
     for path in sorted(folder.rglob("*.md")):
         name = path.relative_to(folder).as_posix()
+        if name not in asked and not is_whole:
+            continue
         document = MarkdownParser().parse(path)
         questions = [
-            SquadQuestion(row["question"], _places(document.text, row["answers"], f"{file}, line {number}"))
+            SquadQuestion(
+                row["question"], _places(document.text, row["answers"], f"{file}, line {number}") if row["answers"] else ()
+            )
             for number, row in asked.pop(name, [])
         ]
         if document.text.strip():
@@ -200,21 +205,26 @@ class Readings:
         return self.known[key]
 
 
-def spans_to_rank(seen: Seen, reading: Reading) -> tuple[FloatArray, FloatArray]:
+def mark(seen: Seen, reading: Reading) -> list[Found]:
+    """The reader's spans, in its own order."""
+    return with_cosines(seen.asked.question.text, unranked(reading, seen.evidence))
+
+
+def spans_to_rank(seen: Seen, reading: Reading, found: Sequence[Found]) -> tuple[FloatArray, FloatArray]:
     """The ranking features of the question's spans, and 1 for those that are right."""
     import numpy as np
 
-    found = with_cosines(seen.asked.question.text, unranked(reading, seen.evidence))
     rows = ranking_rows(seen.asked.question.text, found, reading, seen.evidence)
     right = [float(says(item.text, item.words, seen.asked.golds)) for item in found]
     return rows, np.array(right)
 
 
-def judge(seen: Seen, reading: Reading, ranking: Ranking) -> Row:
+def judge(seen: Seen, reading: Reading, found: Sequence[Found], ranking: Ranking) -> Row:
     """What the answer would be decided on, and whether it would be right."""
     question = seen.asked.question.text
-    facts = gather(question, reading, seen.evidence, seen.found, ranking)
-    is_right = is_right_answer(compose_reading(question, reading, seen.evidence, ranking), seen.asked.golds)
+    spans = rank(question, found, reading, seen.evidence, ranking)
+    facts = gather(question, reading, spans, seen.evidence, seen.found)
+    is_right = is_right_answer(compose_spans(question, spans), seen.asked.golds)
     return Row(seen.asked.article.title, seen.asked.kind, facts.features if facts else {}, is_right)
 
 

@@ -14,7 +14,7 @@ from assistant.calibration.models import CorpusCalibration, RefusalJudgement
 from assistant.models import Answer, AnswerState, Feedback
 from ingestion.models import Chunk, Corpus
 from retrieval.search import SearchResult
-from specialists.composition.composing import find
+from specialists.composition.ranking import Found
 from specialists.composition.types import Evidence
 from specialists.reader.decoding import Reading
 from specialists.refusal.calibrator import DEFAULT_RISK, Calibrator, Judged, adapt, shipped, vector
@@ -57,14 +57,18 @@ def base_name() -> str:
 
 
 def decide_for(
-    question: str, reading: Reading, evidence: Sequence[Evidence], found: SearchResult, chunks: Mapping[int, Chunk]
+    question: str,
+    reading: Reading,
+    spans: Sequence[Found],
+    evidence: Sequence[Evidence],
+    found: SearchResult,
+    chunks: Mapping[int, Chunk],
 ) -> tuple[Refusal, dict[str, Any]]:
     """The decision under the setting of the corpus that would be quoted, and what Answer.refusal keeps of it."""
-    spans = find(question, reading, evidence)
     corpus_id = chunks[spans[0].evidence.passage].document.corpus_id if spans else None
     setting = setting_of(corpus_id)
     calibrator, threshold, risk = setting.calibrator, setting.threshold, setting.risk
-    refusal = decide(question, reading, evidence, found, calibrator=calibrator, threshold=threshold, risk=risk)
+    refusal = decide(question, reading, spans, evidence, found, calibrator=calibrator, threshold=threshold, risk=risk)
     kept = {
         "corpus": corpus_id,
         "risk": risk,

@@ -49,8 +49,12 @@ class _Page:
 
 
 def compose_reading(question: str, reading: Reading, evidence: Sequence[Evidence], ranking: Ranking | None = None) -> Composition:
-    """The answer around the reader's spans; without a span, an abstention. `evidence` is in the order of the search."""
-    found = find(question, reading, evidence, ranking)
+    """The answer around the reader's spans. `evidence` is in the order of the search."""
+    return compose_spans(question, find(question, reading, evidence, ranking))
+
+
+def compose_spans(question: str, found: Sequence[Found]) -> Composition:
+    """The answer around spans as `find` gives them; without a span, an abstention."""
     if not found:
         return Composition(is_answered=False, confidence=0.0, quotes=())
     page = _Page()
@@ -64,7 +68,13 @@ def compose_reading(question: str, reading: Reading, evidence: Sequence[Evidence
 
 def find(question: str, reading: Reading, evidence: Sequence[Evidence], ranking: Ranking | None = None) -> list[Found]:
     """The reader's spans with their passages, best first; an older edition of a document never goes before the newer one."""
-    found = with_cosines(question, unranked(reading, evidence))
+    return rank(question, with_cosines(question, unranked(reading, evidence)), reading, evidence, ranking)
+
+
+def rank(
+    question: str, found: Sequence[Found], reading: Reading, evidence: Sequence[Evidence], ranking: Ranking | None = None
+) -> list[Found]:
+    """Spans with their cosines, best first."""
     if not found:
         return []
     scores = (ranking or shipped()).scores(ranking_rows(question, found, reading, evidence)).tolist()

@@ -88,18 +88,16 @@ def _load(path: Path, _stamp: int) -> Ranking:
 
 def with_cosines(question: str, found: Sequence[Found]) -> list[Found]:
     """The same spans with the cosines of their quotes, each read below its headings."""
-    texts = [f"{item.evidence.context}\n{item.words}" for item in found]
-    known = dict(zip(dict.fromkeys(texts), _cosines(question, tuple(dict.fromkeys(texts))), strict=True))
-    return [replace(item, cosine=known[text]) for item, text in zip(found, texts, strict=True)]
-
-
-@lru_cache(maxsize=64)
-def _cosines(question: str, texts: tuple[str, ...]) -> tuple[float, ...]:
-    """An answer's spans are ranked twice, to decide whether to show it and to compose it."""
     from retrieval.embedders import get_embedder
     from retrieval.search import question_vector
 
-    return tuple((get_embedder().embed_passages(texts) @ question_vector(question)[0]).tolist())
+    if not found:
+        return []
+    texts = [f"{item.evidence.context}\n{item.words}" for item in found]
+    different = list(dict.fromkeys(texts))
+    cosines = (get_embedder().embed_passages(different) @ question_vector(question)[0]).tolist()
+    known = dict(zip(different, cosines, strict=True))
+    return [replace(item, cosine=known[text]) for item, text in zip(found, texts, strict=True)]
 
 
 def ranking_rows(question: str, found: Sequence[Found], reading: Reading, evidence: Sequence[Evidence]) -> FloatArray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from specialists.composition.ranking import Found
 from specialists.composition.types import Evidence
 from specialists.refusal.calibrator import DEFAULT_RISK, Calibration, Calibrator, shipped
 from specialists.refusal.features import Facts, gather
@@ -33,6 +34,7 @@ class Refusal:
 def decide(
     question: str,
     reading: Reading,
+    spans: Sequence[Found],
     evidence: Sequence[Evidence],
     found: SearchResult,
     *,
@@ -43,7 +45,7 @@ def decide(
     """Answer when the probability reaches the threshold. `calibrator` and `threshold`: a corpus's own, instead of the shipped
     ones for this risk."""
     threshold = threshold or shipped_threshold(risk)
-    facts = gather(question, reading, evidence, found)
+    facts = gather(question, reading, spans, evidence, found)
     if facts is None:
         return Refusal(0.0, threshold.value, False, "the reader marked no words of the passages as an answer")
     probability = (calibrator or shipped().calibrator).probability(facts.features)

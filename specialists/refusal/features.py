@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from specialists.composition.asking import KINDS, coverage, kinds_of, term_weights, type_match
-from specialists.composition.composing import agreeing_with, confidence_of, find
-from specialists.composition.ranking import Found, Ranking
+from specialists.composition.composing import agreeing_with, confidence_of
+from specialists.composition.ranking import Found
 from specialists.composition.terms import content_terms
 from specialists.composition.types import Evidence
 
@@ -42,10 +42,9 @@ class Facts:
 
 
 def gather(
-    question: str, reading: Reading, evidence: Sequence[Evidence], found: SearchResult, ranking: Ranking | None = None
+    question: str, reading: Reading, spans: Sequence[Found], evidence: Sequence[Evidence], found: SearchResult
 ) -> Facts | None:
-    """None when the reader marked nothing."""
-    spans = find(question, reading, evidence, ranking)
+    """`spans`: the reader's, best first. None when it marked nothing."""
     if not spans:
         return None
     best = spans[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from specialists.refusal import measures
 from specialists.refusal.calibrator import Calibration, Calibrator, FloatArray, Judged, adapt, as_probability, fit, vector
 
 RISKS = (0.05, 0.10, 0.15, 0.20)
+FOLDS = 12
+NONE = Judged(np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,44 +33,55 @@ def held_out_articles(names: Iterable[str]) -> frozenset[str]:
     return frozenset(sorted(set(names))[::3])
 
 
-def fit_calibration(rows: Sequence[Row], *, reader: str, about: dict[str, Any]) -> Calibration:
-    """Weights from all articles but the held-out ones. Slope, intercept and thresholds come from the probabilities that each
-    of those articles gets when the others are fitted, so that no question is judged by weights that it helped to fit."""
-    apart = held_out_articles(row.article for row in rows)
-    own = [row for row in rows if row.article not in apart]
-    raw = np.zeros(len(own))
-    for article in sorted({row.article for row in own}):
-        here = np.array([row.article == article for row in own])
-        others = fit(*_arrays([row for row in own if row.article != article]))
-        raw[here] = _raw(others, [row for row in own if row.article == article])
-    is_right = np.array([float(row.is_right) for row in own])
-    has_span = np.array([bool(row.features) for row in own])
-    calibrator = adapt(fit(*_arrays(own)), raw[has_span], is_right[has_span], is_shrunk=False)
-    chosen_on = Judged(_probability(raw, calibrator), is_right)
-    tested = [row for row in rows if row.article in apart]
-    held_out = Judged(probabilities(calibrator, tested), np.array([float(row.is_right) for row in tested]))
-    calibration = Calibration(calibrator, chosen_on, held_out, reader, about)
+def fit_calibration(rows: Sequence[Row], *, reader: str, about: dict[str, Any], own: Sequence[Row] = ()) -> Calibration:
+    """Weights from all articles but the held-out ones, of `rows` and of `own` together; `own` are questions about documents of
+    the kind that the calibration is for. Slope, intercept and thresholds come from `own` (without: from `rows`), by the
+    probabilities that each article gets when others are fitted, so that no question is judged by weights that it helped to fit.
+    `about` gets the figures of what was held out: "figures" of `rows`, "organisation" of `own`."""
+    (chosen, tested), (own_chosen, own_tested) = _parted(rows), _parted(own)
+    together = [*chosen, *own_chosen]
+    weights, raw = fit(*_arrays(together)), _cross_fitted(together)
+    calibration = _settled(Calibration(weights, NONE, NONE, reader, about), chosen, raw[: len(chosen)], tested)
     about["figures"] = figures(calibration, tested)
+    if own:
+        calibration = _settled(calibration, own_chosen, raw[len(chosen) :], own_tested)
+        about["organisation"] = figures(calibration, own_tested)
     return calibration
 
 
-def adapt_calibration(calibration: Calibration, own: Sequence[Row], *, about: dict[str, Any]) -> Calibration:
-    """Move a calibration to other documents, by questions about them that nothing was fitted on: the weights stay; slope,
-    intercept and thresholds are theirs. Every third document is held out. `about["organisation"]` gets the figures."""
-    apart = held_out_articles(row.article for row in own)
-    chosen, tested = [row for row in own if row.article not in apart], [row for row in own if row.article in apart]
-    raw, is_right = _raw(calibration.calibrator, chosen), np.array([float(row.is_right) for row in chosen])
-    has_span = np.isfinite(raw)
-    calibrator = adapt(calibration.calibrator, raw[has_span], is_right[has_span])
-    moved = Calibration(
-        calibrator,
-        Judged(_probability(raw, calibrator), is_right),
-        Judged(probabilities(calibrator, tested), np.array([float(row.is_right) for row in tested])),
-        calibration.reader,
-        about,
+def _parted(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """What is fitted and chosen on, and what is held out."""
+    apart = held_out_articles(row.article for row in rows)
+    return [row for row in rows if row.article not in apart], [row for row in rows if row.article in apart]
+
+
+def _cross_fitted(rows: Sequence[Row]) -> FloatArray:
+    """Each row's raw log-odds by weights that its fold of articles had no part in."""
+    names = sorted({row.article for row in rows})
+    fold = {name: place % FOLDS for place, name in enumerate(names)}
+    raw = np.zeros(len(rows))
+    for number in sorted(set(fold.values())):
+        here = np.array([fold[row.article] == number for row in rows])
+        others = fit(*_arrays([row for row in rows if fold[row.article] != number]))
+        raw[here] = _raw(others, [row for row in rows if fold[row.article] == number])
+    return raw
+
+
+def _settled(calibration: Calibration, chosen: Sequence[Row], raw: FloatArray, tested: Sequence[Row]) -> Calibration:
+    """With slope and intercept for the chosen rows, the questions to choose thresholds on, and those held out."""
+    is_right, has_span = _is_right(chosen), np.isfinite(raw)
+    plain = replace(calibration.calibrator, slope=1.0, intercept=0.0)
+    calibrator = adapt(plain, raw[has_span], is_right[has_span], is_shrunk=False)
+    return replace(
+        calibration,
+        calibrator=calibrator,
+        chosen_on=Judged(_probability(raw, calibrator), is_right),
+        held_out=Judged(probabilities(calibrator, tested), _is_right(tested)),
     )
-    about["organisation"] = figures(moved, tested)
-    return moved
+
+
+def _is_right(rows: Sequence[Row]) -> FloatArray:
+    return np.array([float(row.is_right) for row in rows])
 
 
 def probabilities(calibrator: Calibrator, rows: Sequence[Row]) -> FloatArray:
@@ -85,6 +98,7 @@ def figures(calibration: Calibration, tested: Sequence[Row]) -> dict[str, Any]:
         "right_if_all_were_answered": round(float(is_right.mean()), 4),
         "auroc": round(auroc(probability, is_right), 4),
         "ece": round(measures.expected_calibration_error(probability, is_right), 4),
+        "ece_by_chance": round(measures.ece_by_chance(probability), 4),
         "aurc": round(measures.aurc(probability, is_right), 4),
         "risks": {},
     }

@@ -127,6 +127,13 @@ def reliability(probability: FloatArray, is_right: FloatArray, bins: int = 15) -
     return [Bin(len(part), float(probability[part].mean()), float(is_right[part].mean())) for part in parts]
 
 
+def ece_by_chance(probability: FloatArray, bins: int = 15, draws: int = 200) -> float:
+    """The calibration error that these probabilities would show on so few questions if each were exactly true."""
+    chooser = np.random.default_rng(0)
+    drawn = [(chooser.random(len(probability)) < probability).astype(float) for _ in range(draws)]
+    return float(np.mean([expected_calibration_error(probability, is_right, bins) for is_right in drawn]))
+
+
 def expected_calibration_error(probability: FloatArray, is_right: FloatArray, bins: int = 15) -> float:
     """The mean distance of stated and observed over equal-mass bins (Nguyen and O'Connor 2015)."""
     found = reliability(probability, is_right, bins)

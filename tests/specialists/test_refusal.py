@@ -8,9 +8,11 @@ import pytest
 
 from retrieval.passages import Hit
 from retrieval.search import SearchResult
+from specialists.composition.composing import find
+from specialists.reader.decoding import Reading
 from specialists.refusal.calibrator import adapt, as_json, fit, from_json, vector
-from specialists.refusal.deciding import decide
-from specialists.refusal.features import FEATURES, gather
+from specialists.refusal.deciding import Refusal, decide
+from specialists.refusal.features import FEATURES, Facts, gather
 from specialists.refusal.fitting import Row, fit_calibration, held_out_articles
 from specialists.refusal.measures import NOTHING, Threshold
 from tests.specialists.readings import passage, reading
@@ -21,6 +23,14 @@ EVIDENCE = [LEAVE, TRAVEL]
 FOUND = SearchResult((Hit(1, 0.03), Hit(2, 0.02)), (Hit(1, 0.7), Hit(2, 0.2)), (Hit(1, 9.0), Hit(2, 3.0)))
 SURE = reading((LEAVE, "27 days", 6.0))
 UNSURE = reading((LEAVE, "27 days", -2.0), (TRAVEL, "140 pounds", -2.2))
+
+
+def facts_of(question: str) -> Facts | None:
+    return gather(question, SURE, find(question, SURE, EVIDENCE), EVIDENCE, FOUND)
+
+
+def decision(question: str, said: Reading, **options: Any) -> Refusal:
+    return decide(question, said, find(question, said, EVIDENCE), EVIDENCE, FOUND, **options)
 
 
 def made_rows(count: int = 900, articles: int = 6) -> list[Row]:
@@ -38,7 +48,7 @@ def made_rows(count: int = 900, articles: int = 6) -> list[Row]:
 
 
 def test_it_gathers_every_feature_and_the_words_that_nothing_holds() -> None:
-    facts = gather("How many days of annual leave do Norwegian employees get in 2024?", SURE, EVIDENCE, FOUND)
+    facts = facts_of("How many days of annual leave do Norwegian employees get in 2024?")
     assert facts is not None
     assert tuple(facts.features) == FEATURES
     assert facts.features["null_odds"] == 6.0
@@ -51,12 +61,12 @@ def test_it_gathers_every_feature_and_the_words_that_nothing_holds() -> None:
 
 
 def test_it_has_nothing_to_gather_without_a_span() -> None:
-    assert gather("Anything?", reading(), EVIDENCE, FOUND) is None
+    assert gather("Anything?", reading(), [], EVIDENCE, FOUND) is None
 
 
 def test_it_tells_a_question_that_the_passages_cover_from_one_they_do_not() -> None:
-    near = gather("How many days of annual leave?", SURE, EVIDENCE, FOUND)
-    far = gather("How many goats graze behind Elland?", SURE, EVIDENCE, FOUND)
+    near = facts_of("How many days of annual leave?")
+    far = facts_of("How many goats graze behind Elland?")
     assert near is not None
     assert far is not None
     assert near.features["coverage_passage"] > 0.99
@@ -67,8 +77,8 @@ def test_it_tells_a_question_that_the_passages_cover_from_one_they_do_not() -> N
 def test_it_decides_by_the_threshold_and_says_why() -> None:
     calibration = fit_calibration(made_rows(), reader="made", about={})
     threshold = Threshold(0.5, 0.6, 0.05, 0.08, 300)
-    sure = decide("How many days of annual leave?", SURE, EVIDENCE, FOUND, calibrator=calibration.calibrator, threshold=threshold)
-    unsure = decide("Do Norwegians get leave?", UNSURE, EVIDENCE, FOUND, calibrator=calibration.calibrator, threshold=threshold)
+    sure = decision("How many days of annual leave?", SURE, calibrator=calibration.calibrator, threshold=threshold)
+    unsure = decision("Do Norwegians get leave?", UNSURE, calibrator=calibration.calibrator, threshold=threshold)
     assert sure.is_answered
     assert sure.reason == f"reader sure: {sure.probability:.2f}, at least 0.50 needed"
     assert not unsure.is_answered
@@ -77,9 +87,9 @@ def test_it_decides_by_the_threshold_and_says_why() -> None:
 
 def test_it_refuses_without_a_span_and_when_no_threshold_keeps_the_promise() -> None:
     calibrator = fit_calibration(made_rows(), reader="made", about={}).calibrator
-    nothing = decide("Anything?", reading(), EVIDENCE, FOUND, calibrator=calibrator, threshold=Threshold(0.1, 1, 0, 0, 9))
+    nothing = decision("Anything?", reading(), calibrator=calibrator, threshold=Threshold(0.1, 1, 0, 0, 9))
     assert (nothing.is_answered, nothing.probability, nothing.features) == (False, 0.0, {})
-    never = decide("How many days of annual leave?", SURE, EVIDENCE, FOUND, calibrator=calibrator, threshold=NOTHING, risk=0.01)
+    never = decision("How many days of annual leave?", SURE, calibrator=calibrator, threshold=NOTHING, risk=0.01)
     assert not never.is_answered
     assert "no threshold keeps wrong answers to 1%" in never.reason
 

@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tqdm import tqdm
 from assistant.calibration.gathering import (
     ANSWERABLE,
     SHARES,
+    Asked,
     Readings,
     Seen,
     all_questions,
@@ -23,15 +25,18 @@ from assistant.calibration.gathering import (
     loaded_side,
     loaded_sides,
     look,
+    mark,
     read_asked,
     spans_to_rank,
 )  # fmt: skip
 from assistant.calibration.services import LEAST_JUDGED, learn
+from assistant.fitting import LoadedArticles
 from assistant.squad_format import SquadArticle, read_squad
 from ingestion.models import Corpus
-from specialists.composition.ranking import RANKING_FEATURES, Ranking, fit_ranking, ranking_file
+from specialists.composition.ranking import RANKING_FEATURES, Found, Ranking, fit_ranking, ranking_file
+from specialists.reader.decoding import Reading
 from specialists.refusal.calibrator import as_json, calibration_file
-from specialists.refusal.fitting import Row, adapt_calibration, fit_calibration, held_out_articles
+from specialists.refusal.fitting import Row, fit_calibration, held_out_articles
 
 LEAST_ARTICLES = 6  # two to test on, and enough others that each can be judged by the rest
 
@@ -86,14 +91,14 @@ class Command(BaseCommand):
         except ValueError as error:
             raise CommandError(str(error)) from error
         with loaded_sides(articles, others, f"fitting-{options['seed']}") as sides:
-            seen = [look(item, sides) for item in tqdm(asked, desc="Searching", unit="question", file=sys.stderr)]
-            for item in tqdm(seen, desc="Reading", unit="question", file=sys.stderr):
-                readings.of(item)
-            ranking = _fit_ranking(seen, readings)
-            rows = [judge(item, readings.of(item), ranking) for item in tqdm(seen, desc="Judging", file=sys.stderr)]
-        calibration = fit_calibration(rows, reader=reader, about=about)
+            general = _read(asked, sides, readings, "Questions")
+        organisation = []
         if own:
-            calibration = adapt_calibration(calibration, _judge_own(own, readings, ranking), about=about)
+            with loaded_side(own, "fitting-own") as side:
+                organisation = _read(all_questions(own), [side], readings, "Own questions")
+        ranking = _fit_ranking([general, organisation])
+        rows, own_rows = ([item.judged(ranking) for item in part] for part in (general, organisation))
+        calibration = fit_calibration(rows, reader=reader, about=about, own=own_rows)
         weights = [round(weight, 6) for weight in ranking.weights]
         ranked = {"features": list(RANKING_FEATURES), "weights": weights, "reader": reader, "made_by": about["made_by"]}
         options["ranking"].write_text(json.dumps(ranked) + "\n", encoding="utf-8")
@@ -101,11 +106,38 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps({name: about[name] for name in ("figures", "organisation") if name in about}, indent=2))
 
 
-def _fit_ranking(seen: Sequence[Seen], readings: Readings) -> Ranking:
-    """On the answerable questions of the articles that are not held out."""
-    apart = held_out_articles([item.asked.article.title for item in seen])
-    own = [item for item in seen if item.asked.kind == ANSWERABLE and item.asked.article.title not in apart]
-    return fit_ranking([spans_to_rank(item, readings.of(item)) for item in own])
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A question that was searched and read, with the reader's spans."""
+
+    seen: Seen
+    reading: Reading
+    spans: list[Found]
+
+    def judged(self, ranking: Ranking) -> Row:
+        return judge(self.seen, self.reading, self.spans, ranking)
+
+
+def _read(asked: Sequence[Asked], sides: Sequence[LoadedArticles], readings: Readings, title: str) -> list[_Read]:
+    found = []
+    for item in tqdm(asked, desc=title, unit="question", file=sys.stderr):
+        seen = look(item, sides)
+        reading = readings.of(seen)
+        found.append(_Read(seen, reading, mark(seen, reading)))
+    return found
+
+
+def _fit_ranking(parts: Sequence[Sequence[_Read]]) -> Ranking:
+    """On the answerable questions about articles and pages that are not held out."""
+    pairs = []
+    for part in parts:
+        apart = held_out_articles([item.seen.asked.article.title for item in part])
+        pairs += [
+            spans_to_rank(item.seen, item.reading, item.spans)
+            for item in part
+            if item.seen.asked.kind == ANSWERABLE and item.seen.asked.article.title not in apart
+        ]
+    return fit_ranking(pairs)
 
 
 def _pages(file: Path, folder: Path | None) -> list[SquadArticle]:
@@ -115,12 +147,6 @@ def _pages(file: Path, folder: Path | None) -> list[SquadArticle]:
         return read_asked(file, folder)
     except (OSError, ValueError) as error:
         raise CommandError(str(error)) from error
-
-
-def _judge_own(articles: Sequence[SquadArticle], readings: Readings, ranking: Ranking) -> list[Row]:
-    with loaded_side(articles, "fitting-own") as side:
-        seen = [look(item, [side]) for item in all_questions(articles)]
-        return [judge(item, readings.of(item), ranking) for item in tqdm(seen, desc="Own questions", file=sys.stderr)]
 
 
 def _command(options: dict[str, Any]) -> str:
