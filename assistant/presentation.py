@@ -23,6 +23,7 @@ from specialists.router.types import HUMAN, SMALLTALK
 
 HIDDEN = "This sentence quoted a document that you may not read."
 CLOSEST_SHOWN = 2
+MAYBE = 0.3  # the least probability of being right at which closest words are offered as perhaps the answer
 FOLLOW_UPS_SHOWN = 3
 QUESTION_WORDS = frozenset({"what", "who", "where", "when", "how", "why", "which"})
 
@@ -87,6 +88,7 @@ class PresentedAnswer:
     verdict: str
     has_documents: bool = True
     is_narrowed: bool = False  # to corpora that were chosen
+    is_unsure: bool = False  # refused, though the closest words may well answer
     help_in_distress: str = ""  # for someone whose words sound like it
     escalation: PresentedEscalation | None = None
     follow_ups: tuple[str, ...] = field(default=())
@@ -171,8 +173,13 @@ def _closest_ids(answer: Answer) -> list[int]:
     """Of a refused answer, the passages to show: the one that would have been quoted, then the best of the search."""
     if answer.state != AnswerState.ABSTAINED:
         return []
-    nearest = [answer.refusal["nearest"]["passage"]] if "nearest" in answer.refusal else []
-    return list(dict.fromkeys([*nearest, *(item["passage"] for item in answer.passages)]))[:CLOSEST_SHOWN]
+    nearest = _nearest(answer)
+    return list(dict.fromkeys([*([nearest] if nearest else []), *(item["passage"] for item in answer.passages)]))[:CLOSEST_SHOWN]
+
+
+def _nearest(answer: Answer) -> int:
+    """The passage that would have been quoted; 0 for none."""
+    return int(answer.refusal.get("nearest", {}).get("passage", 0)) if answer.state == AnswerState.ABSTAINED else 0
 
 
 def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[int, Chunk], *, is_last: bool) -> PresentedAnswer:
@@ -193,6 +200,7 @@ def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[i
         verdict=feedback.verdict if feedback else "",
         has_documents=answer.corpora_searched > 0 or answer.state != AnswerState.ABSTAINED,
         is_narrowed=answer.conversation.is_narrowed,
+        is_unsure=_nearest(answer) in closest and answer.refusal.get("probability", 0.0) >= MAYBE,
         help_in_distress=settings.HELP_IN_DISTRESS if answer.refusal.get("is_crisis") else "",
         follow_ups=_follow_ups(answer, citations.values()) if is_last else (),
     )
@@ -327,7 +335,7 @@ def _export_body(item: PresentedAnswer) -> str:
     if item.is_for_person:
         return "A person was asked." if item.escalation else "This looked like something for a person; nothing was searched."
     if item.state == AnswerState.ABSTAINED:
-        return "The documents you may read do not answer this."
+        return "No answer was sure enough." if item.is_unsure else "The documents you may read do not answer this."
     return item.error_message or AnswerState(item.state).label
 
 

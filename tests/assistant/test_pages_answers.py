@@ -171,9 +171,16 @@ def test_it_shows_the_words_that_came_nearest_when_it_refuses(people: People) ->
     page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
     assert page.index("Employees receive 27 days.") < page.index("Rebates are paid")
     assert "Leave is planned by March." not in page
-    row.refusal = {"nearest": {**nearest, "passage": chunks[0].pk}}
+    assert "do not answer this" in page
+    row.refusal = {"nearest": nearest, "probability": 0.6}
+    row.save()
+    page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
+    assert "No answer is sure enough to give." in page
+    assert "This may be it" in page
+    row.refusal = {"nearest": {**nearest, "passage": chunks[0].pk}, "probability": 0.6}
     row.conversation.user = people.cy  # who may not read the Sales corpus
     row.conversation.save()
     row.save()
     page = text_of(client_of(people.cy), reverse("assistant:conversation", args=[row.conversation_id]))
     assert "Rebates" not in page
+    assert "This may be it" not in page
