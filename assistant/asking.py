@@ -12,7 +12,7 @@ from assistant.models import Answer, AnswerState
 from assistant.services import create_answer
 from assistant.streams import run_now
 from ingestion.models import Corpus
-from ingestion.permissions import readable_corpora
+from ingestion.permissions import readable_chunks, readable_corpora
 
 
 def person_named(username: str) -> User:
@@ -62,8 +62,25 @@ def as_result(row: Answer) -> dict[str, Any]:
             }
             for citation in row.citations.select_related("document")
         ],
+        "closest": _closest(row),
         "route": row.route,
         "model": row.model,
         "confidence": row.confidence,
         "timings_ms": row.timings_ms,
+    }
+
+
+def _closest(row: Answer) -> dict[str, Any] | None:
+    """Of a refused answer, the words that would have been quoted, while their document may be read."""
+    nearest = row.refusal.get("nearest")
+    if row.state != AnswerState.ABSTAINED or not nearest:
+        return None
+    chunk = readable_chunks(row.conversation.user, [nearest["passage"]]).select_related("document").first()
+    if chunk is None:
+        return None
+    return {
+        "document": chunk.document.source_name,
+        "title": chunk.document.title,
+        "quote": chunk.text[nearest["start"] : nearest["end"]],
+        "probability": row.refusal.get("probability"),
     }

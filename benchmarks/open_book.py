@@ -6,8 +6,10 @@ HANDBOOKS is a folder with 18f_handbook/pages, sourcegraph/content and ms_engine
 empty data folder (or into --data, where they stay for the next time), and all are searched for every question. Prints, for each
 of the two: right answers and right refusals with their 95 % intervals, the precision of the citations, times and memory.
 
-Right: a question with an answer was answered, and the answer's words hold a known one; a question without one was refused. A
-citation is precise when the sentence's words stand in the cited passage as it is in the database."""
+Right: a question with an answer was answered, and the answer's words hold a known one; a question without one was refused.
+Offered as closest: refused, and the words that would have been quoted, which the page shows, hold a known one. A citation is
+precise when the sentence's words (or, for a further citation, its own quote) stand in the cited passage as it is in the
+database."""
 
 from __future__ import annotations
 
@@ -104,7 +106,8 @@ def ask_all(questions: Path, *, risk: float, show: bool) -> dict[str, Any]:
         set_risk(corpus=corpus, risk=risk)
     rows = [json.loads(line) for line in questions.read_text(encoding="utf-8").splitlines() if line.strip()]
     ask(person=person, question="What is the purpose of this handbook?")
-    found: dict[str, list[bool]] = {"right answers": [], "right refusals": [], "wrong among answers": [], "precise citations": []}
+    names = ("right answers", "right or offered as closest", "right refusals", "wrong among answers", "precise citations")
+    found: dict[str, list[bool]] = {name: [] for name in names}
     times, routes = [], set()
     for row in rows:
         result = ask(person=person, question=row["question"])
@@ -112,6 +115,10 @@ def ask_all(questions: Path, *, risk: float, show: bool) -> dict[str, Any]:
         is_answered, golds = result["status"] == "answered", row["answers"]
         is_right = is_answered and bool(golds) and holds(result["answer"], golds)
         found["right answers" if golds else "right refusals"].append(is_right if golds else not is_answered)
+        if golds:
+            closest = result["closest"]
+            found["right or offered as closest"].append(is_right or bool(closest and holds(closest["quote"], golds)))
+            found.setdefault(f"right answers, {row['document'].split('/')[0]}", []).append(is_right)
         found["wrong among answers"] += [not is_right] if is_answered else []
         found["precise citations"] += precise(result) if is_answered else []
         times.append(result["timings_ms"]["total"])
@@ -133,15 +140,19 @@ def ask_all(questions: Path, *, risk: float, show: bool) -> dict[str, Any]:
 
 
 def precise(result: dict[str, Any]) -> list[bool]:
-    """Per citation, whether the sentence's words stand in the passage that it cites."""
+    """Per citation, whether the sentence's words stand in the passage that it cites, or, for a further one, its own quote."""
     from ingestion.models import Chunk
     from specialists.squad_metrics import normalise
 
+    quotes = {item["n"]: item["quote"] for item in result["citations"]}
     passages = {item["n"]: Chunk.objects.get(pk=item["passage"]) for item in result["citations"]}
     found = []
     for sentence in result["sentences"]:
-        for number in sentence["citations"][:1]:  # the others agree with it in their own words
+        for place, number in enumerate(sentence["citations"]):
             chunk = passages[number]
+            if place:  # it agrees with the sentence in words of its own, which are quoted
+                found.append(normalise(quotes[number]) in normalise(chunk.text))
+                continue
             passage, said = normalise(f"{chunk.context} {chunk.text}"), normalise(sentence["text"])
             is_row = "·" in sentence["text"]  # a table's row, said with its column names
             found.append(said in passage or (is_row and set(said.split()) - {"·"} <= set(passage.split())))
