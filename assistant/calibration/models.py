@@ -18,7 +18,7 @@ class CorpusCalibration(models.Model):
     risk = models.FloatField(default=DEFAULT_RISK)  # the share of answers that may be wrong
     slope = models.FloatField(null=True)  # null: the shipped calibration
     intercept = models.FloatField(null=True)
-    threshold = models.FloatField(null=True)  # chosen on its own judged answers, where that is higher than the shipped one
+    threshold = models.FloatField(null=True)  # chosen on its own judged answers; above 1: none keeps the risk; null: too few
     judged = models.PositiveIntegerField(default=0)  # answers that slope and intercept were fitted on
     base = models.CharField(max_length=64, blank=True)  # the shipped calibration that they belong to
     fitted_at = models.DateTimeField(null=True)
@@ -32,6 +32,7 @@ class RefusalJudgement(models.Model):
 
     corpus = models.ForeignKey(Corpus, on_delete=models.CASCADE, related_name="refusal_judgements")
     key = models.CharField(max_length=80)  # of the question: the newest judgement counts
+    reader = models.CharField(max_length=80, blank=True)  # whose odds the features are
     features = models.JSONField()
     is_right = models.BooleanField()
     updated_at = models.DateTimeField(auto_now=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assistant.calibration.charts import Chart, draw_reliability, draw_risk
-from assistant.calibration.services import LEAST_JUDGED, Setting, judged_in, own_answers, setting_of
+from assistant.calibration.services import LEAST_JUDGED, Setting, chosen_on, judged_in, own_answers, own_threshold, setting_of
 from ingestion.models import Corpus
 from specialists.measures import auroc
 from specialists.refusal import measures
@@ -67,7 +67,7 @@ def present_calibration(corpus: Corpus) -> CalibrationPage:
     return CalibrationPage(
         corpus=corpus,
         setting=setting,
-        words=in_words(setting.threshold, setting.risk),
+        words=_own_words(setting, came, len(shown)) if shown is own else in_words(setting.threshold, setting.risk),
         came=came,
         shown=shown,
         texts="an organization’s guides" if "organisation" in (shipped().about or {}) else "encyclopaedia articles",
@@ -80,7 +80,7 @@ def present_calibration(corpus: Corpus) -> CalibrationPage:
         reliability_chart=draw_reliability(shown),
         curve=tuple(curve[round(len(curve) * part / CURVE_ROWS) - 1] for part in range(1, CURVE_ROWS + 1)) if curve else (),
         bins=tuple(measures.reliability(probability, is_right)),
-        choices=tuple(_choice(risk, shown, setting.risk) for risk in OTHER_RISKS),
+        choices=tuple(_choice(risk, setting, shown, own) for risk in OTHER_RISKS),
     )
 
 
@@ -95,8 +95,16 @@ def in_words(threshold: Threshold, risk: float) -> str:
     return f"Of 100 questions about {answered} are answered; at most {wrong} of 100 answers are wrong, with 95% confidence."
 
 
-def _choice(risk: float, shown: Judged, current: float) -> Choice:
-    threshold = shipped_threshold(risk)
-    return Choice(
-        risk, threshold, measures.applied(shown.probability, shown.is_right, threshold.value), abs(risk - current) < 1e-9
-    )
+def _own_words(setting: Setting, came: Threshold, judged: int) -> str:
+    """The setting by the corpus's own judged answers: what was measured of them, and no promise."""
+    if setting.threshold.answers_nothing:
+        return in_words(setting.threshold, setting.risk)
+    given = f"{came.answered} of {judged} judged answers of this corpus are sure enough"
+    return f"{given}; {round(came.risk * came.answered)} of them were wrong." if came.answered else f"{given}."
+
+
+def _choice(risk: float, setting: Setting, shown: Judged, own: Judged | None) -> Choice:
+    is_own = setting.is_own and own is not None
+    threshold = own_threshold(risk, setting.calibrator, chosen_on(own, risk)) if is_own and own else shipped_threshold(risk)
+    came = measures.applied(shown.probability, shown.is_right, threshold.value)
+    return Choice(risk, threshold, came, abs(risk - setting.risk) < 1e-9)

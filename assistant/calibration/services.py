@@ -16,8 +16,9 @@ from ingestion.models import Chunk, Corpus
 from retrieval.search import SearchResult
 from specialists.composition.ranking import Found
 from specialists.composition.types import Evidence
+from specialists.errors import SpecialistError
 from specialists.reader.decoding import Reading
-from specialists.refusal.calibrator import DEFAULT_RISK, Calibrator, Judged, adapt, shipped, vector
+from specialists.refusal.calibrator import DEFAULT_RISK, Calibrator, Judged, adapt, check_fitted_for, shipped, vector
 from specialists.refusal.deciding import Refusal, decide, shipped_threshold
 from specialists.refusal.features import FEATURES
 from specialists.refusal.measures import NOTHING, Threshold, choose_threshold
@@ -30,7 +31,8 @@ _WRONG = (Feedback.Reason.NONE, Feedback.Reason.WRONG, Feedback.Reason.WRONG_SOU
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What counts for a corpus. `is_own`: its slope and intercept were learnt there, from `judged` answers."""
+    """What counts for a corpus. `is_own`: its slope and intercept were learnt there, from `judged` answers; the threshold's value
+    is then its own, and what was measured of it is not in `threshold`."""
 
     risk: float
     calibrator: Calibrator
@@ -39,15 +41,48 @@ class Setting:
     judged: int = 0
 
 
+def is_readable() -> bool:
+    """Whether the installed calibration can be used."""
+    try:
+        return bool(shipped())
+    except SpecialistError:
+        return False
+
+
+def reader_trouble() -> str:
+    """Why the installed reader does not answer; empty when it does."""
+    from specialists.reader.serving import get_reader
+
+    try:
+        check_fitted_for(get_reader().name)
+    except SpecialistError as error:
+        return error.public_message
+    return ""
+
+
 def setting_of(corpus_id: int | None) -> Setting:
     row = CorpusCalibration.objects.filter(corpus=corpus_id).first() if corpus_id else None
     risk = row.risk if row else DEFAULT_RISK
     base, threshold = shipped().calibrator, shipped_threshold(risk)
     if row is None or row.slope is None or row.intercept is None or row.base != base_name():
         return Setting(risk, base, threshold)
-    if row.threshold is not None and row.threshold > threshold.value:
-        threshold = replace(threshold, value=row.threshold)
-    return Setting(risk, replace(base, slope=row.slope, intercept=row.intercept), threshold, True, row.judged)
+    own = replace(base, slope=row.slope, intercept=row.intercept)
+    return Setting(risk, own, own_threshold(risk, own, row.threshold), True, row.judged)
+
+
+def own_threshold(risk: float, own: Calibrator, chosen: float | None) -> Threshold:
+    """For a corpus with its own calibrator: people judge what they were shown, so it may only be stricter than what is shipped,
+    by the own probability and by the shipped one. `chosen`: on its own judged answers, None when those are too few."""
+    base, threshold = shipped().calibrator, shipped_threshold(risk)
+    if threshold.answers_nothing or (chosen is not None and chosen > 1):
+        return NOTHING
+    same = own.probability_at(base.raw_at(threshold.value))
+    return replace(threshold, value=max(threshold.value, same, chosen or 0.0))
+
+
+def chosen_on(own: Judged, risk: float) -> float | None:
+    """The threshold on a corpus's own judged answers, above 1 when none keeps the risk; None when they are too few."""
+    return choose_threshold(own.probability, own.is_right, risk=risk).value if len(own) >= LEAST_TO_CHOOSE else None
 
 
 def base_name() -> str:
@@ -91,9 +126,7 @@ def set_risk(*, corpus: Corpus, risk: float) -> CorpusCalibration:
 
 def _with_threshold(row: CorpusCalibration) -> CorpusCalibration:
     """The threshold for the row's risk on its corpus's own judged answers, when they are enough to choose one."""
-    own = own_answers(row.corpus, setting_of(row.corpus_id).calibrator)
-    chosen = choose_threshold(own.probability, own.is_right, risk=row.risk) if len(own) >= LEAST_TO_CHOOSE else NOTHING
-    row.threshold = None if chosen.answers_nothing else chosen.value
+    row.threshold = chosen_on(own_answers(row.corpus, setting_of(row.corpus_id).calibrator), row.risk)
     row.save(update_fields=["threshold"])
     return row
 
@@ -102,21 +135,31 @@ def record_golden(*, answer: Answer, key: str, is_right: bool) -> None:
     """Keep what a golden question's answer was decided on; the newest judgement of a question counts."""
     corpus_id, features = answer.refusal.get("corpus"), answer.refusal.get("features")
     if corpus_id and features:
-        defaults = {"features": features, "is_right": is_right}
+        defaults = {"features": features, "is_right": is_right, "reader": answer.model}
         RefusalJudgement.objects.update_or_create(corpus_id=corpus_id, key=key[:80], defaults=defaults)
 
 
+def forget_golden(*, key: str) -> None:
+    """What was judged by a golden question that is gone, or that asks for something else now, teaches nothing."""
+    RefusalJudgement.objects.filter(key=key).delete()
+
+
 def judged_in(corpus: Corpus) -> tuple[list[dict[str, float]], list[float]]:
-    """Features and verdicts (1 right, 0 wrong) of the corpus's judged answers: people's feedback, then golden questions.
+    """Features and verdicts (1 right, 0 wrong) of the corpus's judged answers by the reader that the calibration belongs to:
+    people's feedback, the newest on each question, then golden questions.
 
     Feedback that says neither (incomplete, or that a refusal was wrong) is left out."""
-    opinions = Feedback.objects.filter(answer__refusal__corpus=corpus.pk, answer__state=AnswerState.ANSWERED)
+    reader = shipped().reader
+    opinions = Feedback.objects.filter(
+        answer__refusal__corpus=corpus.pk, answer__state=AnswerState.ANSWERED, answer__model=reader
+    )
     opinions = opinions.filter(verdict=Feedback.Verdict.HELPFUL) | opinions.filter(reason__in=_WRONG)
-    pairs = [
-        (features, float(verdict == Feedback.Verdict.HELPFUL))
-        for features, verdict in opinions.values_list("answer__refusal__features", "verdict").order_by("pk")
-    ]
-    golden = RefusalJudgement.objects.filter(corpus=corpus).order_by("pk").values_list("features", "is_right")
+    newest: dict[str, tuple[Any, float]] = {}
+    names = ("answer__standalone_question", "answer__question", "answer__refusal__features", "verdict")
+    for understood, typed, features, verdict in opinions.values_list(*names).order_by("updated_at", "pk"):
+        newest[" ".join((understood or typed).lower().split())] = (features, float(verdict == Feedback.Verdict.HELPFUL))
+    pairs = list(newest.values())
+    golden = RefusalJudgement.objects.filter(corpus=corpus, reader=reader).order_by("pk").values_list("features", "is_right")
     pairs += [(features, float(is_right)) for features, is_right in golden]
     pairs = [pair for pair in pairs if isinstance(pair[0], dict) and pair[0].keys() >= set(FEATURES)]
     return [features for features, _ in pairs], [is_right for _, is_right in pairs]

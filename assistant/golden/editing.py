@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
+from assistant.calibration.services import forget_golden
 from assistant.errors import QuestionError
 from assistant.golden.errors import GoldenError
 from assistant.golden.models import Expectation, GoldenQuestion, Source
@@ -70,6 +71,7 @@ def check_draft(draft: Draft, corpus: Corpus) -> Draft:
     _check_phrases(draft.must_contain)
     if not draft.must_contain and not draft.document_name:
         raise GoldenError("nothing_expected", "Say what the answer must contain, or which document it must cite.")
+    _check_text(draft.document_name)
     if draft.document_name and not Document.objects.filter(corpus=corpus, source_name=draft.document_name).exists():
         raise GoldenError("no_such_document", f"The corpus has no document named “{draft.document_name[:120]}”.")
     return Draft(question, draft.expects, draft.must_contain, draft.document_name, _checked_tags(draft.tags))
@@ -79,6 +81,7 @@ def _check_phrases(must_contain: Phrases) -> None:
     if len(must_contain) > MAX_PHRASES:
         raise GoldenError("too_many_phrases", f"At most {MAX_PHRASES} phrases can be asked for.")
     for phrase in (phrase for alternatives in must_contain for phrase in alternatives):
+        _check_text(phrase)
         if len(phrase) > MAX_PHRASE_CHARACTERS:
             raise GoldenError(
                 "phrase_too_long", f"A phrase may have {MAX_PHRASE_CHARACTERS} characters. Take the words that matter."
@@ -90,7 +93,15 @@ def _check_phrases(must_contain: Phrases) -> None:
 def _checked_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
     if len(tags) > MAX_TAGS or any(len(tag) > MAX_TAG_CHARACTERS for tag in tags):
         raise GoldenError("tags", f"At most {MAX_TAGS} tags of at most {MAX_TAG_CHARACTERS} characters each.")
+    for tag in tags:
+        _check_text(tag)
     return tags
+
+
+def _check_text(text: str) -> None:
+    """Characters that no page can show would make the whole list unreadable."""
+    if any(ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF for char in text):
+        raise GoldenError("not_text", "A phrase or tag holds characters that are not text. Type it, or paste it as plain text.")
 
 
 def add_question(*, corpus: Corpus, draft: Draft, created_by: User | None, source: str = Source.TYPED) -> GoldenQuestion:
@@ -110,13 +121,20 @@ def change_question(*, question: GoldenQuestion, draft: Draft) -> None:
     try:
         with transaction.atomic():
             question.save()
+            forget_golden(key=calibration_key(question.pk))
     except IntegrityError:
         raise _already_there() from None
 
 
 def delete_question(*, question: GoldenQuestion) -> None:
-    """Later runs do not ask it; earlier ones keep what came of it."""
-    question.delete()
+    """Later runs do not ask it; earlier ones keep what came of it. The calibration forgets what it taught."""
+    with transaction.atomic():
+        forget_golden(key=calibration_key(question.pk))
+        question.delete()
+
+
+def calibration_key(question_id: int) -> str:
+    return f"golden-{question_id}"
 
 
 def _fields(draft: Draft) -> dict[str, object]:

@@ -28,7 +28,8 @@ _CODE = (
     "assistant/calibration/services.py", "specialists/**/*.py", "retrieval/*.py", "ingestion/chunking.py",
 )  # fmt: skip
 _NOT_ANSWERING = ("training", "management", "migrations", "data", "models.py", "apps.py", "evaluation.py")
-_THRESHOLD_FILES = ("specialists/*.json", "specialists/refusal/*.json")
+_NOT_WEIGHTS = ("checkpoint.safetensors", "MODEL_CARD.md", "card.json", "refusal.json", "ranking.json")  # figures may change
+_THRESHOLD_FILES = ("specialists/*.json",)
 _THRESHOLD_ROWS = ("specialists.RoutingRule", "assistant.CorpusCalibration")  # where their apps have such rows
 
 
@@ -36,7 +37,7 @@ def fingerprint_of(corpus: Corpus) -> dict[str, str]:
     return {
         Trigger.MODEL: _model(),
         Trigger.PROMPT: _digest(_files(_CODE)),
-        Trigger.THRESHOLD: _digest([*_files(_THRESHOLD_FILES), *_rows(corpus)]),
+        Trigger.THRESHOLD: _digest([*_files(_THRESHOLD_FILES), *_calibrations(), *_rows(corpus)]),
         Trigger.INDEX: _index(corpus),
     }
 
@@ -53,9 +54,18 @@ def is_settled(corpus: Corpus) -> bool:
 
 def _model() -> str:
     folder = Path(settings.MODELS_DIR) / model_slug(settings.EMBEDDING_MODEL)
-    weights = _below(Path(settings.SPECIALISTS_DIR), ["**/*"]) + _below(Path(settings.DATA_DIR) / "router" / "learnt", ["*"])
+    weights = [line for line in _below(Path(settings.SPECIALISTS_DIR), ["**/[!.]*"]) if _name_in(line) not in _NOT_WEIGHTS]
+    weights += _below(Path(settings.DATA_DIR) / "router" / "learnt", ["*"])
     chosen = json.dumps([settings.EMBEDDING_MODEL, settings.EMBEDDER], sort_keys=True)
     return _digest([chosen, *_hashed(Path(settings.MODELS_DIR), folder.glob("manifest.json")), *weights])
+
+
+def _name_in(line: str) -> str:
+    return line.rpartition(" ")[0].rpartition("/")[2]
+
+
+def _calibrations() -> list[str]:
+    return _below(Path(settings.SPECIALISTS_DIR), ["*/refusal.json", "*/ranking.json"])
 
 
 def _index(corpus: Corpus) -> str:
@@ -83,12 +93,16 @@ def _below(root: Path, patterns: Iterable[str]) -> list[str]:
 def _hashed(root: Path, paths: Iterable[Path]) -> list[str]:
     """“name sha256” of each file, in the order of their names."""
     kept = [path for path in paths if path.is_file() and not set(path.relative_to(root).parts) & set(_NOT_ANSWERING)]
-    return sorted(f"{path.relative_to(root)} {_sha256(str(path), *_stamp(path))}" for path in kept)
+    return sorted(f"{path.relative_to(root)} {content}" for path in kept if (content := _content(path)))
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
+def _content(path: Path) -> str:
+    """Its sha256; empty for a file that has vanished meanwhile, as temporary ones do."""
+    try:
+        stat = path.stat()
+        return _sha256(str(path), stat.st_size, stat.st_mtime_ns)
+    except FileNotFoundError:
+        return ""
 
 
 @lru_cache(maxsize=2000)

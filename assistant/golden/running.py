@@ -17,6 +17,7 @@ from django.utils import timezone
 from assistant.calibration.services import record_golden
 from assistant.errors import QuestionError
 from assistant.golden.automatic import queue_changed_runs
+from assistant.golden.editing import calibration_key
 from assistant.golden.judging import judge
 from assistant.golden.models import Expectation, GoldenResult, GoldenRun
 from assistant.golden.permissions import may_ask
@@ -119,7 +120,9 @@ def _teach_calibration(waiting: GoldenResult, row: Answer, *, is_correct: bool) 
     """An answer that was shown is right or wrong; one to a question that no document answers is wrong, shown or not. What a
     refused answer to another question would have said is not known."""
     if waiting.question_id and (row.state == AnswerState.ANSWERED or waiting.expects == Expectation.REFUSAL):
-        record_golden(answer=row, key=f"golden-{waiting.question_id}", is_right=is_correct and row.state == AnswerState.ANSWERED)
+        record_golden(
+            answer=row, key=calibration_key(waiting.question_id), is_right=is_correct and row.state == AnswerState.ANSWERED
+        )
 
 
 def _judged(waiting: GoldenResult, row: Answer) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def documents_of(row: Feedback) -> set[int]:
 def _reported(row: Feedback) -> Reported:
     return Reported(
         feedback_id=row.pk,
-        question=row.answer.standalone_question or row.answer.question,
+        question=row.answer.question,
         reason=Feedback.Reason(row.reason).label if row.reason else "",
         comment=row.comment,
         state=row.answer.state,

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from specialists.composition.asking import coverage, term_weights, type_match
 from specialists.composition.types import Evidence, Offsets
 from specialists.composition.values import Value
+from specialists.errors import SpecialistError
 
 if TYPE_CHECKING:
     from specialists.reader.serving import Reading, Span
@@ -34,9 +35,10 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """One weight per ranking feature."""
+    """One weight per ranking feature. `reader`: whose spans it was fitted on."""
 
     weights: tuple[float, ...]
+    reader: str = ""
 
     def scores(self, rows: FloatArray) -> FloatArray:
         """Log-odds up to a constant of the question. rows: (spans, features)."""
@@ -73,9 +75,21 @@ def ranking_file() -> Path:
 
 
 def shipped() -> Ranking:
-    """The installed reader's ranking; without one, the reader's own score decides."""
+    """The installed reader's ranking; without one, the reader's own score decides. Raises SpecialistError `not_calibrated` when
+    it cannot be read."""
     path = ranking_file()
-    return _load(path, path.stat().st_mtime_ns) if path.is_file() else BY_SCORE
+    if not path.is_file():
+        return BY_SCORE
+    try:
+        return _load(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = "The ranking of the reader's spans cannot be read. An administrator must run manage.py fit_refusal."
+        raise SpecialistError("not_calibrated", message, permanent=True) from error
+
+
+def fitted_for() -> str:
+    """The reader whose spans the installed ranking was fitted on; empty without a ranking. Raises SpecialistError."""
+    return shipped().reader
 
 
 @lru_cache(maxsize=2)
@@ -83,7 +97,7 @@ def _load(path: Path, _stamp: int) -> Ranking:
     data = json.loads(path.read_text(encoding="utf-8"))
     if tuple(data["features"]) != RANKING_FEATURES:
         raise ValueError("The ranking of spans was fitted for other features. Run manage.py fit_refusal.")
-    return Ranking(tuple(data["weights"]))
+    return Ranking(tuple(float(weight) for weight in data["weights"]), str(data["reader"]))
 
 
 def with_cosines(question: str, found: Sequence[Found]) -> list[Found]:

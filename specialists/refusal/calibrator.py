@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +16,12 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from specialists.calibration import fit_logistic
+from specialists.composition import ranking
 from specialists.errors import SpecialistError
 from specialists.refusal.features import FEATURES
 from specialists.refusal.measures import Threshold, choose_threshold
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_RISK = 0.10
 PRIOR_SLOPE, PRIOR_INTERCEPT = 0.3, 1.0  # standard deviations: how far a corpus may move from what is shipped, a priori
@@ -46,6 +50,14 @@ class Calibrator:
 
     def probability(self, features: Mapping[str, float]) -> float:
         return float(self.probabilities(vector(features)[None, :])[0])
+
+    def raw_at(self, probability: float) -> float:
+        """The raw log-odds that get this probability."""
+        odds = math.log(max(probability, 1e-12) / max(1 - probability, 1e-12))
+        return (odds - self.intercept) / self.slope
+
+    def probability_at(self, raw: float) -> float:
+        return float(as_probability(np.array(self.slope * raw + self.intercept)))
 
     def contributions(self, features: Mapping[str, float]) -> dict[str, float]:
         """How far each feature moves the log-odds from those of an average question."""
@@ -169,16 +181,23 @@ def calibration_file() -> Path:
 
 
 def check_fitted_for(reader: str) -> None:
-    """A probability that was fitted on another reader's scores means nothing. Raises SpecialistError `not_calibrated`."""
-    if not is_installed() or shipped().reader != reader:
+    """A probability that was fitted on another reader's scores means nothing, nor does a ranking of its spans.
+
+    Raises SpecialistError `not_calibrated`."""
+    if not is_installed() or shipped().reader != reader or ranking.fitted_for() not in ("", reader):
         message = "The refusal was not calibrated for the installed reader. An administrator must run manage.py fit_refusal."
         raise SpecialistError("not_calibrated", message, permanent=True)
 
 
 def shipped() -> Calibration:
-    """The installed reader's calibration."""
+    """The installed reader's calibration. Raises SpecialistError `not_calibrated` when it cannot be read."""
     path = calibration_file()
-    return _load(path, path.stat().st_mtime_ns)
+    try:
+        return _load(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.warning("%s cannot be used: %s", path, error)
+        message = "The calibration of the refusal cannot be read. An administrator must run manage.py fit_refusal."
+        raise SpecialistError("not_calibrated", message, permanent=True) from error
 
 
 @lru_cache(maxsize=2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,13 @@ from django.urls import reverse
 from assistant.calibration import services
 from assistant.calibration.models import CorpusCalibration
 from assistant.calibration.services import judged_in, learn, record_golden, setting_of
+from assistant.golden.editing import Draft, add_question, calibration_key, change_question, delete_question
 from assistant.models import Answer, AnswerState
 from assistant.services import record_feedback
 from ingestion.models import Corpus
+from specialists.errors import SpecialistError
 from specialists.refusal import calibrator, deciding
-from specialists.refusal.calibrator import Calibration, Judged
+from specialists.refusal.calibrator import Calibration, Judged, as_json
 from specialists.refusal.features import FEATURES
 from specialists.refusal.fitting import fit_calibration
 from tests.assistant.pages import client_of, text_of
@@ -56,12 +60,15 @@ def change(person: Any, corpus: Corpus, **form: str) -> Any:
     return client_of(person).post(reverse("assistant:change_calibration", args=[corpus.slug]), form, follow=True)
 
 
-def judge(people: People, corpus: Corpus, count: int, share_right: float) -> None:
+def judge(
+    people: People, corpus: Corpus, count: int, share_right: float, *, asked: str = "Question", odds: float = 3.0,
+    reader: str = "made",
+) -> None:  # fmt: skip
     """Answers from the corpus that people found right or wrong; the reader was always as sure."""
     for number in range(count):
-        features = dict.fromkeys(FEATURES, 0.0) | {"null_odds": 3.0, "cosine_sentence": 0.6}
+        features = dict.fromkeys(FEATURES, 0.0) | {"null_odds": odds, "cosine_sentence": 0.6}
         kept = {"corpus": corpus.pk, "features": features}
-        row = make_answer(people.ben, f"Question {number}?", state=AnswerState.ANSWERED, refusal=kept)
+        row = make_answer(people.ben, f"{asked} {number}?", state=AnswerState.ANSWERED, refusal=kept, model=reader)
         record_feedback(answer=row, user=people.ben, verdict="helpful" if number < count * share_right else "not_helpful")
 
 
@@ -84,10 +91,10 @@ def test_it_sets_a_corpus_s_risk_and_no_other_s(people: People, corpora: tuple[C
     assert setting_of(sales.pk).threshold.value < setting_of(handbook.pk).threshold.value
 
 
-@pytest.mark.parametrize("risk", ["0", "31", "", "ten", "nan", "inf", "-5"])
+@pytest.mark.parametrize("risk", ["0", "31", "", "ten", "nan", "inf", "-5", "1.4"])
 def test_it_refuses_a_risk_that_is_none(people: People, corpora: tuple[Corpus, Corpus], risk: str) -> None:
     page = change(people.ada, corpora[0], risk=risk).content.decode()
-    assert "Type a number from 1% to 30%" in page
+    assert "Type a whole number from 1% to 30%" in page
     assert not CorpusCalibration.objects.exists()
 
 
@@ -117,7 +124,7 @@ def test_it_learns_from_judged_answers_once_there_are_enough(people: People, cor
     judge(people, handbook, 39, 0.5)
     assert "Once 1 more answer of this corpus has been judged" in page_of(people.ada, handbook)
     assert "Too few answers have been judged" in change(people.ada, handbook, learn="1").content.decode()
-    judge(people, handbook, 40, 0.2)
+    judge(people, handbook, 40, 0.2, asked="Another question")
     before = setting_of(handbook.pk)
     assert "Learnt from 79 judged answers." in change(people.ada, handbook, learn="1").content.decode()
     after = setting_of(handbook.pk)
@@ -125,6 +132,80 @@ def test_it_learns_from_judged_answers_once_there_are_enough(people: People, cor
     assert after.is_own
     assert after.calibrator.probability(features) < before.calibrator.probability(features) - 0.1
     assert not setting_of(sales.pk).is_own
+
+
+def test_it_answers_nothing_where_its_own_answers_show_that_no_threshold_keeps_the_risk(
+    people: People, corpora: tuple[Corpus, Corpus]
+) -> None:  # fmt: skip
+    judge(people, corpora[0], 120, 0.5)
+    learn(corpus=corpora[0])
+    assert setting_of(corpora[0].pk).threshold.answers_nothing
+    assert "No threshold keeps wrong answers to 10%" in page_of(people.ada, corpora[0])
+
+
+def test_it_never_learns_to_show_what_the_shipped_threshold_refuses(
+    people: People, corpora: tuple[Corpus, Corpus], made: Calibration
+) -> None:  # fmt: skip
+    judge(people, corpora[0], 60, 1.0)
+    learn(corpus=corpora[0])
+    setting = setting_of(corpora[0].pk)
+    for odds in np.linspace(-4, 6, 41):
+        features = dict.fromkeys(FEATURES, 0.0) | {"null_odds": float(odds), "cosine_sentence": 0.6}
+        if setting.calibrator.probability(features) >= setting.threshold.value:
+            assert made.calibrator.probability(features) >= made.threshold(0.10).value
+    page = page_of(people.ada, corpora[0])
+    assert "60 of 60 judged answers of this corpus are sure enough; 0 of them were wrong." in page
+    assert "with 95% confidence" not in page
+
+
+def test_it_counts_a_question_once_and_no_answer_of_another_reader(people: People, corpora: tuple[Corpus, Corpus]) -> None:
+    judge(people, corpora[0], 3, 0.0)
+    judge(people, corpora[0], 3, 1.0)
+    judge(people, corpora[0], 5, 1.0, asked="Earlier", reader="reader@other")
+    assert judged_in(corpora[0])[1] == [1.0, 1.0, 1.0]
+
+
+def test_it_forgets_what_a_golden_question_taught_that_is_changed_or_gone(
+    people: People, corpora: tuple[Corpus, Corpus]
+) -> None:  # fmt: skip
+    judge(people, corpora[0], 1, 1.0)
+    row = Answer.objects.get()
+    first, second = (
+        add_question(corpus=corpora[0], draft=Draft(f"What of {name}?", must_contain=(("27",),)), created_by=people.ada)
+        for name in ("leave", "rooms")
+    )
+    for question in (first, second):
+        record_golden(answer=row, key=calibration_key(question.pk), is_right=False)
+    assert judged_in(corpora[0])[1] == [1.0, 0.0, 0.0]
+    change_question(question=first, draft=Draft("What of leave?", must_contain=(("28",),)))
+    delete_question(question=second)
+    assert judged_in(corpora[0])[1] == [1.0]
+
+
+def test_it_says_so_when_the_reader_does_not_answer(
+    people: People, corpora: tuple[Corpus, Corpus], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    page = page_of(people.ada, corpora[0])
+    assert "The reader does not answer now" in page
+    monkeypatch.setattr("assistant.views.calibration.reader_trouble", lambda: "")
+    assert "The reader does not answer now" not in page_of(people.ada, corpora[0])
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"features": []}'])
+def test_a_broken_calibration_or_ranking_costs_the_reader_and_not_the_answer(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:  # fmt: skip
+    monkeypatch.undo()
+    settings.SPECIALISTS_DIR = tmp_path
+    (tmp_path / "reader").mkdir()
+    (tmp_path / "reader" / "refusal.json").write_text(content)
+    with pytest.raises(SpecialistError, match="fit_refusal"):
+        calibrator.check_fitted_for("made")
+    (tmp_path / "reader" / "refusal.json").write_text(json.dumps(as_json(fitted())))
+    calibrator.check_fitted_for("made")
+    (tmp_path / "reader" / "ranking.json").write_text(content)
+    with pytest.raises(SpecialistError, match="fit_refusal"):
+        calibrator.check_fitted_for("made")
 
 
 def test_it_forgets_what_was_learnt_under_other_weights(people: People, corpora: tuple[Corpus, Corpus]) -> None:

@@ -21,7 +21,7 @@ from assistant.golden.importing import ImportRefusedError, import_questions
 from assistant.golden.judging import Gate, judge
 from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun, RunState, Trigger
 from assistant.golden.running import KILLER, work_golden_runs, work_on
-from assistant.golden.runs import claim_run, queue_run, record_result, release, stop_run
+from assistant.golden.runs import Claim, claim_run, queue_run, record_result, release, stop_run
 from assistant.models import Answer, Conversation
 from assistant.services import create_answer, record_feedback
 from assistant.streams import run_now
@@ -164,6 +164,8 @@ def test_it_imports_csv_and_json_lines_and_leaves_what_is_there(people: People) 
         ("a.jsonl", b'{"question": "How many?", "must": ["27"]}', "Line 1: “must” is not known here."),
         ("a.jsonl", b'{"question": "How many?", "must_contain": [{"a": 1}]}', "Line 1: Every phrase"),
         ("a.jsonl", b'{"question": "How many?", "document": "no.md"}', "Line 1: The corpus has no document named “no.md”."),
+        ("a.jsonl", b'{"question": "How many?", "must_contain": ["27"], "tags": ["a \\ud83d"]}', "Line 1: A phrase or tag holds"),
+        ("a.jsonl", b'{"question": "How many?", "must_contain": ["27\\u0000"]}', "Line 1: A phrase or tag holds"),
         ("a.jsonl", b"[1, 2]", "Line 1: It is not an object"),
     ],
 )
@@ -378,9 +380,15 @@ def test_it_sees_changed_weights_and_thresholds_in_the_files(handbook: Corpus, s
     weights.write_bytes(b"one")
     (tmp_path / "specialists/composer.json").write_text("{}")
     first = fingerprint_of(handbook)
+    for name in ("checkpoint.safetensors", ".checkpoint.safetensors.tmp", "card.json"):
+        (weights.parent / name).write_text("a training goes on there")
+    assert what_changed(first, fingerprint_of(handbook)) is None
     weights.write_bytes(b"another")
     second = fingerprint_of(handbook)
     assert what_changed(first, second) == Trigger.MODEL
+    (weights.parent / "refusal.json").write_text("{}")
+    assert what_changed(second, fingerprint_of(handbook)) == Trigger.THRESHOLD
+    (weights.parent / "refusal.json").unlink()
     (tmp_path / "specialists/composer.json").write_text('{"threshold": 0.4}')
     third = fingerprint_of(handbook)
     assert what_changed(second, third) == Trigger.THRESHOLD
@@ -417,6 +425,23 @@ def test_it_gives_the_verdict_by_its_exit_status(people: People, capsys: Any) ->
     update_corpus(corpus=handbook, name="Handbook", description="", owner=people.ada, groups=[people.sales])
     with pytest.raises(CommandError, match="may not read this corpus"):
         call_command("run_golden", "--as", "cy")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_goes_on_with_a_run_whose_worker_has_gone(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    handbook, _ = make_corpora(people)
+    add_text(handbook, "leave.md", LEAVE)
+    golden(handbook, LEAVE_QUESTION, "27 days", "leave.md")
+    tries: list[int] = []
+
+    def claim_at_the_second_try(*, only: GoldenRun) -> Claim | None:
+        tries.append(only.pk)
+        return claim_run(only=only) if len(tries) > 1 else None
+
+    monkeypatch.setattr("assistant.management.commands.run_golden.claim_run", claim_at_the_second_try)
+    monkeypatch.setattr("assistant.management.commands.run_golden.POLL_S", 0)
+    call_command("run_golden", "--corpus", "Handbook")
+    assert GoldenRun.objects.get().state == "finished"
 
 
 # --- The pages, and who sees what -------------------------------------------------------------------------------------

@@ -68,10 +68,10 @@ def _run(corpus: Corpus, person: User | None) -> GoldenRun:
         raise CommandError(f"{corpus}: {error.public_message}") from error
     try:
         with tqdm(total=run.total, desc=corpus.name, unit="question", file=sys.stderr) as progress:
-            claim = claim_run(only=run)
-            if claim is not None:
-                work_on(claim, on_answer=progress.update)
             while run.is_open:
+                claim = claim_run(only=run)  # at first, and again when the worker that was quicker has gone
+                if claim is not None:
+                    work_on(claim, on_answer=progress.update)
                 run.refresh_from_db()
                 progress.update(run.done - progress.n)
                 if run.is_open:
