@@ -69,7 +69,7 @@ ROUTES: dict[str, Rule] = {
     "assistant:take_stand": _ACT,
     "assistant:replies": _PAGE,
     "assistant:inbox": _MANAGER_PAGE,
-    "assistant:inbox_item": _MANAGER_FORM,
+    "assistant:inbox_item": _FORM,
     "assistant:pass_on": _MANAGER_ACT,
     "assistant:keep_document": _MANAGER_ACT,
     "assistant:keep_example": _MANAGER_ACT,

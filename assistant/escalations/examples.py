@@ -49,6 +49,9 @@ def make_from_escalation(*, escalation: Escalation, curator: User) -> TrainingEx
     if message is None:
         raise EscalationError("no_reply", "Answer the question first. The example is made of the answer.")
     document = escalation.document
+    if document is None and escalation.corpus_id is None:
+        message = "The question belongs to no corpus, so no export would hold the example. Make the reply a document first."
+        raise EscalationError("no_corpus", message)
     question = escalation.standalone_question or escalation.question
     return _make(
         source=f"escalation:{escalation.pk}", question=question, title=str(document) if document else question[:300],
@@ -77,7 +80,7 @@ def make_from_feedback(*, feedback: Feedback, curator: User) -> TrainingExample:
         raise EscalationError("no_passage", "The passage is no longer there for you, so no example can be made of it.")
     is_unfit = feedback.verdict == Feedback.Verdict.NOT_HELPFUL and feedback.reason in _UNFIT
     return _make(
-        source=_source(feedback), question=feedback.answer.standalone_question or feedback.answer.question,
+        source=_source(feedback), question=feedback.answer.question,
         title=str(chunk.document), passage=chunk.text, answer="" if is_unfit else _words(feedback, chunk),
         label=TrainingExample.Label.UNANSWERABLE if is_unfit else TrainingExample.Label.ANSWERABLE,
         corpus_id=chunk.document.corpus_id, document_id=chunk.document_id, created_by=curator,
@@ -119,7 +122,7 @@ def _chunk_of(answer: Answer, chunks: dict[int, Chunk]) -> Chunk | None:
 
 
 def _to_use(row: Feedback, chunk: Chunk) -> FeedbackToUse:
-    question = row.answer.standalone_question or row.answer.question
+    question = row.answer.question  # not as it was understood: that repeats earlier questions, which stay the sender's
     reason = Feedback.Reason(row.reason).label if row.reason else ""
     return FeedbackToUse(
         row.pk, question, Feedback.Verdict(row.verdict).label, reason, row.comment, str(chunk.document), chunk.text

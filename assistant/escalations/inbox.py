@@ -6,7 +6,7 @@ Every text of a document passes the reader's own gate; what the asker may read a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -84,7 +84,9 @@ def conversation_so_far(escalation: Escalation, viewer: User) -> list[PresentedA
         return []
     asked = escalation.answer.pk
     turns = present_conversation(escalation.answer.conversation, viewer)
-    return [turn for turn in turns if turn.id == asked or (escalation.has_turns and turn.id < asked)][-TURNS_SHOWN:]
+    if not escalation.has_turns:  # how the question was understood may repeat the earlier ones
+        return [replace(turn, standalone_question="") for turn in turns if turn.id == asked]
+    return [turn for turn in turns if turn.id <= asked][-TURNS_SHOWN:]
 
 
 def found_for(escalation: Escalation, viewer: User) -> Found:

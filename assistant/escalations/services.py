@@ -38,7 +38,7 @@ def escalate(
     """Send the answer's question to the owner of the nearest corpus, once: a second call gives the first one's escalation.
 
     `reason` is one of Escalation.Reason, `why` a sentence with the figures (a router's, for example; else made here);
-    `has_turns` sends the conversation's earlier questions along.
+    `has_turns` sends the conversation's earlier questions along, and how the question was understood, which repeats them.
     Raises EscalationError when the answer is still being made and when too many questions of the asker wait.
     """
     if reason not in Escalation.Reason.values:
@@ -52,7 +52,8 @@ def escalate(
     _check_rate(asker)
     values = {
         "asker": asker, "corpus": nearest_corpus(answer, asker), "question": answer.question,
-        "standalone_question": answer.standalone_question, "reason": reason, "why": (why or _why(answer))[:500],
+        "standalone_question": answer.standalone_question if has_turns else "",
+        "reason": reason, "why": (why or _why(answer))[:500],
         "has_turns": has_turns, "searched": _searched(answer), "passages": answer.passages,
     }  # fmt: skip
     with transaction.atomic():

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from assistant.escalations import services
+from assistant.escalations.handing import hand_to_person
 from assistant.escalations.models import Escalation, EscalationMessage
 from assistant.escalations.services import escalate, pass_on
 from assistant.models import Answer, AnswerState, Conversation
@@ -13,6 +14,7 @@ from assistant.presentation import present_conversation
 from assistant.services import share_conversation
 from ingestion.models import Chunk, Corpus, Document
 from ingestion.services import delete_corpus
+from specialists.router.types import Decision
 from tests.assistant.pages import HTMX, client_of, text_of
 from tests.assistant.rows import make_answer, make_answered, make_document
 from tests.people import People, make_corpora
@@ -195,6 +197,36 @@ def test_it_keeps_the_words_of_a_reply_to_a_question_that_was_passed_on_meanwhil
     assert "It is paid in May." in page
     assert "Fredonia" not in page
     assert client_of(world.people.cy).post(item_url(escalation), {"text": " "}).status_code == 404
+
+
+def test_it_keeps_the_words_of_one_who_owns_nothing_any_more(world: World) -> None:
+    escalation = world.send()
+    Corpus.objects.filter(owner=world.people.olga).update(owner=world.people.ada)
+    response = client_of(world.people.olga).post(item_url(escalation), {"text": "It is paid in May.", "known_version": 0})
+    assert response.status_code == 404
+    assert "It is paid in May." in response.content.decode()
+
+
+def test_it_sends_how_a_question_was_understood_only_with_the_earlier_ones(world: World) -> None:
+    Answer.objects.filter(pk=world.answer.pk).update(standalone_question="Rebate after my divorce: when is it paid?")
+    escalation = world.send(turns_offered="1")
+    assert "divorce" not in text_of(client_of(world.people.olga), item_url(escalation))
+    assert not escalation.has_turns
+    escalation.delete()
+    escalation = world.send(turns_offered="1", turns="1")
+    assert "divorce" in text_of(client_of(world.people.olga), item_url(escalation))
+
+
+@pytest.mark.parametrize(
+    ("intent", "probability", "is_crisis", "is_sent"),
+    [("human", 0.9, False, True), ("human", 0.42, False, False), ("sensitive", 0.9, False, False), ("human", 0.9, True, False)],
+)
+def test_it_hands_over_by_itself_only_what_asks_for_a_person(
+    world: World, intent: str, probability: float, is_crisis: bool, is_sent: bool
+) -> None:  # fmt: skip
+    decision = Decision(intent, probability, "neutral", "normal", ("human",), None, "Sure.", is_crisis=is_crisis)
+    assert hand_to_person(world.answer, decision) is is_sent
+    assert Escalation.objects.exists() is is_sent
 
 
 # --- Who sees it ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from assistant.escalations.examples import make_from_feedback
 from assistant.escalations.models import Escalation
 from assistant.models import Conversation, Feedback
 from assistant.services import record_feedback
@@ -73,6 +74,13 @@ def test_it_makes_an_example_of_a_reply_once(world: World, replied: Escalation) 
 
 def test_it_makes_none_before_there_is_a_reply(world: World) -> None:
     client_of(world.people.olga).post(reverse("assistant:keep_example", args=[world.send().pk]))
+    assert not TrainingExample.objects.exists()
+
+
+def test_it_makes_none_that_no_export_would_hold(world: World, replied: Escalation) -> None:
+    Escalation.objects.update(corpus=None)
+    page = client_of(world.people.ada).post(reverse("assistant:keep_example", args=[replied.pk]), follow=True).content.decode()
+    assert "The question belongs to no corpus" in page
     assert not TrainingExample.objects.exists()
 
 
@@ -177,6 +185,17 @@ def test_it_forgets_an_example_with_its_document(world: World, tmp_path: Path) -
     with pytest.raises(CommandError, match="no reviewed example"):
         export(tmp_path, "Sales")
     assert not TrainingExample.objects.exists()
+
+
+def test_it_shows_a_reported_question_as_it_was_typed(world: World) -> None:
+    answer = make_answered(world.people.ben, "and for contractors?", [(world.rebates, REBATE)])
+    type(answer).objects.filter(pk=answer.pk).update(standalone_question="Leave after a miscarriage, and for contractors?")
+    answer.refresh_from_db()
+    feedback = record_feedback(answer=answer, user=world.people.ben, verdict="not_helpful", reason="wrong")
+    page = text_of(client_of(world.people.olga), reverse("assistant:examples"))
+    assert "and for contractors?" in page
+    assert "miscarriage" not in page
+    assert make_from_feedback(feedback=feedback, curator=world.people.olga).question == "and for contractors?"
 
 
 def test_it_shows_no_question_of_those_who_gave_only_a_thumb(world: World) -> None:
