@@ -25,7 +25,7 @@ PERSONAL_TITLE = "A personal matter"
 
 def check_question(text: str) -> str:
     """The question as it is kept, or QuestionError with what to do."""
-    if any((ord(char) < 32 and char not in "\t\r\n") or 0xD800 <= ord(char) <= 0xDFFF for char in text):
+    if plain_text(text) != text:
         raise QuestionError("not_text", "The question holds characters that are not text. Type it, or paste it as plain text.")
     question = " ".join(text.split())
     if not any(char.isalnum() for char in question):
@@ -34,6 +34,11 @@ def check_question(text: str) -> str:
     if len(question) > limit:
         raise QuestionError("too_long", f"The question has {len(question):,} characters; {limit:,} are allowed. Shorten it.")
     return question
+
+
+def plain_text(text: str) -> str:
+    """Without characters that are not text, which databases and pages refuse."""
+    return "".join(char for char in text if char in "\t\r\n" or not (ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF))
 
 
 def create_answer(
@@ -60,7 +65,7 @@ def create_answer(
             conversation=conversation,
             question=text,
             standalone_question=understood_as,
-            refusal={SEARCH_ANYWAY: True} if search_anyway else {},
+            refusal={**({SEARCH_ANYWAY: True} if search_anyway else {}), **_distress(text)},
             lease_until=timezone.now() + streams.LEASE,
         )
 
@@ -108,6 +113,11 @@ def retry_answer(*, answer: Answer, search_anyway: bool = False) -> Answer:
     )  # fmt: skip
 
 
+def _distress(question: str) -> dict[str, bool]:
+    """Known before anything can fail, so that help is named whatever becomes of the answer."""
+    return {"is_crisis": True} if speaks_of_self_harm(question) else {}
+
+
 def _title(question: str) -> str:
     """In the list of conversations, where others may look over a shoulder."""
     if speaks_of_self_harm(question):
@@ -118,7 +128,7 @@ def _title(question: str) -> str:
 
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:
-    title = " ".join(title.split())[:200]
+    title = " ".join(plain_text(title).split())[:200]
     if title:
         Conversation.objects.filter(pk=conversation.pk).update(title=title)
 
@@ -144,6 +154,5 @@ def record_feedback(*, answer: Answer, user: User, verdict: str, reason: str = "
     """Keep one opinion per answer; the newest counts. Unknown verdicts and reasons are refused."""
     if verdict not in Feedback.Verdict.values or reason not in Feedback.Reason.values:
         raise QuestionError("unknown_feedback", "Choose one of the listed answers.")
-    return Feedback.objects.update_or_create(
-        answer=answer, defaults={"user": user, "verdict": verdict, "reason": reason, "comment": comment.strip()[:2000]}
-    )[0]
+    said = {"user": user, "verdict": verdict, "reason": reason, "comment": plain_text(comment).strip()[:2000]}
+    return Feedback.objects.update_or_create(answer=answer, defaults=said)[0]

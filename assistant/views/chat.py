@@ -15,7 +15,7 @@ from assistant.escalations.services import mark_seen
 from assistant.models import Conversation
 from assistant.permissions import get_conversation_for
 from assistant.presentation import present_answer, present_conversation
-from assistant.services import start_answer
+from assistant.services import plain_text, start_answer
 from assistant.suggestions import suggested_questions
 from assistant.views.requests import PersonRequest, number_in, refusal_at_composer, turn_url
 from ingestion.models import Corpus
@@ -26,7 +26,7 @@ CORPUS_GONE = "A chosen corpus is no longer there for you. Reload the page and c
 
 def home(request: PersonRequest) -> HttpResponse:
     """A new question; `?corpus=<slug>` chooses a corpus beforehand."""
-    chosen = readable_corpora(request.user).filter(slug=request.GET.get("corpus", "")).values_list("pk", flat=True)
+    chosen = readable_corpora(request.user).filter(slug=plain_text(request.GET.get("corpus", ""))).values_list("pk", flat=True)
     return render(request, "assistant/home.html", _home_context(request, chosen=list(chosen)))
 
 

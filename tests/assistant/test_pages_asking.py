@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from assistant.answering import answer
 from assistant.models import Answer, AnswerState, Conversation
 from assistant.permissions import searchable_partitions
 from assistant.services import PERSONAL_TITLE, create_answer
 from ingestion.services import delete_corpus
+from retrieval.errors import RetrievalError
 from tests.assistant.pages import HTMX, client_of, text_of
 from tests.assistant.rows import make_answer, make_answered, make_document
 from tests.people import People, make_corpora
@@ -91,6 +93,21 @@ def test_it_names_help_at_once_to_someone_in_distress_and_to_no_other(people: Pe
         people.ben, "I cannot go on.", state=AnswerState.ANSWERED, refusal={"route": "Sure.", "is_crisis": True}
     )
     assert "Call Nora" in text_of(client_of(people.ben), reverse("assistant:conversation", args=[searched.conversation_id]))
+
+
+def test_it_names_help_when_the_answer_fails(people: People, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.HELP_IN_DISTRESS = "Call Nora, extension 12."
+    row = create_answer(user=people.ben, question="I want to kill myself")
+    monkeypatch.setattr("assistant.answering._route", fail)
+    list(answer(row))
+    row.refresh_from_db()
+    page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
+    assert row.state == AnswerState.FAILED
+    assert "Call Nora" in page
+
+
+def fail(*_: object) -> None:
+    raise RetrievalError("not_prepared", "The models are not prepared.")
 
 
 def test_it_keeps_the_words_of_someone_in_distress_out_of_the_list_of_conversations(people: People) -> None:
