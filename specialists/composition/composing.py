@@ -96,13 +96,13 @@ def unranked(reading: Reading, evidence: Sequence[Evidence]) -> list[Found]:
 
 
 def _without_older(question: str, found: list[Found]) -> list[Found]:
-    """Without spans of a document that a newer edition among the other spans replaces."""
+    """Without spans of a document that a newer edition among the other spans replaces; one is always left."""
     kept = []
     for item in found:
         rivals = [other for other in found if other.rank_score >= item.rank_score - AGREES_WITHIN]
         if not any(is_older_version(question, item.evidence, other.evidence) for other in rivals if other is not item):
             kept.append(item)
-    return kept
+    return kept or found
 
 
 def agreeing_with(question: str, found: Sequence[Found]) -> list[Found]:

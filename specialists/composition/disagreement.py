@@ -33,13 +33,17 @@ def is_disagreement(question: str, one: tuple[Evidence, str, Value], other: tupl
 def is_older_version(question: str, old: Evidence, new: Evidence) -> bool:
     """Whether `old` is an earlier edition of `new`, or says that it has been replaced, and the question does not ask for it."""
     years = set(_YEAR.findall(question))
-    if years & set(_YEAR.findall(old.context)):
+    if years & set(_YEAR.findall(old.context)) or _REPLACED.search(question) or _name(old) != _name(new):
         return False
-    if _REPLACED.search(old.context) and not _REPLACED.search(new.context):
+    if _REPLACED.search(old.title) and not _REPLACED.search(new.title):
         return True
     ages = [max(map(int, _YEAR.findall(item.title)), default=0) for item in (old, new)]
-    names = [_YEAR.sub("", item.title).strip().lower() for item in (old, new)]
-    return bool(ages[0]) and ages[0] < ages[1] and names[0] == names[1]
+    return bool(ages[0]) and ages[0] < ages[1]
+
+
+def _name(evidence: Evidence) -> list[str]:
+    """The words of the title without years and without what says that it was replaced: the same for editions of one document."""
+    return re.findall(r"\w+", _REPLACED.sub(" ", _YEAR.sub(" ", evidence.title)).lower())
 
 
 def terms_of(text: str) -> set[str]:

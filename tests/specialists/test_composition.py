@@ -117,6 +117,24 @@ def test_it_prefers_the_newer_edition_and_names_the_older_only_when_asked() -> N
     assert "GBP 105" in marked(compose_reading("What could a hotel in Leeds cost a night in 2023?", found, [old, new]))
 
 
+@pytest.mark.parametrize(
+    ("title", "other"),
+    [("Contracts > Draft contracts", "Contracts > Signed contracts"), ("Draft rules", "Room plan"), ("Archive room", "Leave")],
+)
+def test_it_takes_no_ordinary_word_for_an_older_edition(title: str, other: str) -> None:
+    wanted = passage(1, "These papers are kept for 3 years.", context=title)
+    found = reading((wanted, "3 years", 4.0), (passage(2, "Those are kept for 10 years.", context=other), "10 years", 3.0))
+    evidence = [wanted, passage(2, "Those are kept for 10 years.", context=other)]
+    assert marked(compose_reading("How long are these papers kept?", found, evidence))[0] == "3 years"
+
+
+def test_it_always_leaves_an_answer_where_two_editions_each_seem_older() -> None:
+    new = passage(1, "A hotel may cost GBP 140 a night.", context="Travel policy 2026, draft > Hotels")
+    old = passage(2, "A hotel may cost GBP 105 a night.", context="Travel policy 2023 > Hotels")
+    found = reading((old, "GBP 105", 4.0), (new, "GBP 140", 3.9))
+    assert marked(compose_reading("What may a hotel cost a night?", found, [old, new]))
+
+
 def test_it_says_a_table_row_by_its_columns() -> None:
     result = compose_reading("What may I spend on a night in Leeds?", reading((TABLE, "GBP 140", 4.0)), [TABLE])
     assert result.sentences[0].text == "City: Leeds · Limit per night: GBP 140"
