@@ -6,6 +6,7 @@ elsewhere, whose article is not in the index at all.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import re
@@ -175,11 +176,10 @@ class Readings:
     def __init__(self, file: Path | None, reader: str) -> None:
         self.file, self.known = file, dict[str, Reading]()
         if file and file.is_file():
-            first, *lines = file.read_text(encoding="utf-8").splitlines()
-            if json.loads(first) != {"reader": reader}:
+            first, *lines = file.read_text(encoding="utf-8").splitlines() or [""]
+            if _row(first, file) != {"reader": reader}:
                 raise ValueError(f"{file} holds what another reader read. Delete it, or name another file.")
-            for line in lines:
-                row = json.loads(line)
+            for row in (_row(line, file) for line in lines):
                 spans = tuple(Span(**span) for span in row["spans"])
                 self.known[row["key"]] = Reading(spans, row["null"], {int(k): v for k, v in row["relevance"].items()})
         elif file:
@@ -189,7 +189,8 @@ class Readings:
         from specialists.reader.serving import ReaderPassage, read
 
         question = seen.asked.question.text
-        key = json.dumps([seen.asked.kind, question, [item.passage for item in seen.evidence]])
+        texts = hashlib.sha256("\0".join(f"{item.context}\n{item.text}" for item in seen.evidence).encode()).hexdigest()
+        key = json.dumps([seen.asked.kind, question, [item.passage for item in seen.evidence], texts])
         if key not in self.known:
             reading = read(question, [ReaderPassage(item.passage, item.text, item.context) for item in seen.evidence])
             self.known[key] = reading
@@ -203,6 +204,13 @@ class Readings:
                 with self.file.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps(row) + "\n")
         return self.known[key]
+
+
+def _row(line: str, file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(line))
+    except ValueError as error:
+        raise ValueError(f"{file} has a line that is not whole. Delete the file, or its last line.") from error
 
 
 def mark(seen: Seen, reading: Reading) -> list[Found]:

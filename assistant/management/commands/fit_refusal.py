@@ -33,7 +33,9 @@ from assistant.calibration.services import LEAST_JUDGED, learn
 from assistant.fitting import LoadedArticles
 from assistant.squad_format import SquadArticle, read_squad
 from ingestion.models import Corpus
+from retrieval.files import write_atomically
 from specialists.composition.ranking import RANKING_FEATURES, Found, Ranking, fit_ranking, ranking_file
+from specialists.errors import SpecialistError
 from specialists.reader.decoding import Reading
 from specialists.refusal.calibrator import as_json, calibration_file
 from specialists.refusal.fitting import Row, fit_calibration, held_out_articles
@@ -84,7 +86,12 @@ class Command(BaseCommand):
             raise CommandError(f"There are too few articles: {LEAST_ARTICLES} are needed, to fit on some and test on others.")
         others = [article for file in options["others"] for article in _articles(file)]
         asked = choose_questions(articles, options["questions"], options["seed"])
-        reader = get_reader().name
+        if own and len({article.title for article in own if article.questions}) < LEAST_ARTICLES:
+            raise CommandError(f"--asked is about too few pages: {LEAST_ARTICLES} are needed.")
+        try:
+            reader = get_reader().name
+        except SpecialistError as error:
+            raise CommandError(error.public_message) from error
         about: dict[str, Any] = {"made_by": _command(options), "shares": SHARES}
         try:
             readings = Readings(options["readings"], reader)
@@ -96,13 +103,16 @@ class Command(BaseCommand):
         if own:
             with loaded_side(own, "fitting-own") as side:
                 organisation = _read(all_questions(own), [side], readings, "Own questions")
-        ranking = _fit_ranking([general, organisation])
+        try:
+            ranking = _fit_ranking([general, organisation])
+        except ValueError as error:
+            raise CommandError(f"{error} Nothing can be fitted: ask more questions with --questions.") from error
         rows, own_rows = ([item.judged(ranking) for item in part] for part in (general, organisation))
         calibration = fit_calibration(rows, reader=reader, about=about, own=own_rows)
         weights = [round(weight, 6) for weight in ranking.weights]
         ranked = {"features": list(RANKING_FEATURES), "weights": weights, "reader": reader, "made_by": about["made_by"]}
-        options["ranking"].write_text(json.dumps(ranked) + "\n", encoding="utf-8")
-        options["output"].write_text(json.dumps(as_json(calibration)) + "\n", encoding="utf-8")
+        for file, content in ((options["ranking"], ranked), (options["output"], as_json(calibration))):
+            write_atomically(file, (json.dumps(content) + "\n").encode())
         self.stdout.write(json.dumps({name: about[name] for name in ("figures", "organisation") if name in about}, indent=2))
 
 
