@@ -1,4 +1,4 @@
-"""Measures what the reader's relevance adds to hybrid search: nDCG@10 with and without it on the same candidates, and its time.
+"""Measures what the reranker adds to hybrid search: nDCG@10 with and without it on the same candidates, and its time.
 
     python benchmarks/reranking.py SET [SET ...] [--candidates 20] [--queries 500] [--model FOLDER] [--json]
 
@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 BATCH = 2000
 PIECE_WORDS = 150  # a longer paragraph is cut
 TIMED_PAIRS, TIMED_TOKENS, TIMED_RUNS = 20, 128, 30
-SEARCH_WEIGHT = 4.0
-SEARCH_K = 10  # a passage at rank r of the search gets SEARCH_WEIGHT * SEARCH_K / (SEARCH_K + r) beside its relevance
 
 
 @dataclass
@@ -42,7 +40,7 @@ def main() -> None:
     parser.add_argument("sets", type=Path, nargs="+")
     parser.add_argument("--candidates", type=int, default=20)
     parser.add_argument("--queries", type=int, default=500, help="every n-th query, so that there are at most so many; 0: all")
-    parser.add_argument("--model", type=Path, help="a reader's folder; the installed one by default")
+    parser.add_argument("--model", type=Path, help="a reranker's or a reader's folder; the installed reranker by default")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
 
@@ -50,26 +48,34 @@ def main() -> None:
     from django.conf import settings
 
     django.setup()
-    from specialists.encoders.export import prepare_specialist
-    from specialists.reader.serving import KIND, Reader
 
     with tempfile.TemporaryDirectory() as scratch:
         settings.INDEXES_DIR = Path(scratch) / "indexes"
-        source = arguments.model or settings.SPECIALISTS_DIR / KIND
-        prepare_specialist(source, KIND, Path(scratch) / KIND)
-        reader = Reader(source, Path(scratch) / KIND)
+        model = load_model(arguments.model or settings.SPECIALISTS_DIR / "reranker", Path(scratch) / "model")
         rows = []
         for number, path in enumerate(arguments.sets):
             judged = load_set(path, arguments.queries)
             index(judged, f"set-{number}")
-            rows.append(measure(judged, f"set-{number}", reader, arguments.candidates))
+            rows.append(measure(judged, f"set-{number}", model, arguments.candidates))
             if not arguments.json:
                 print_row(rows[-1])
-        speed = time_pairs(reader)
+        speed = time_pairs(model)
     if arguments.json:
         print(json.dumps({"sets": rows, "ms": speed}))
     else:
         print(f"{TIMED_PAIRS} pairs of {TIMED_TOKENS} tokens, int8: {speed} ms (median of {TIMED_RUNS})")
+
+
+def load_model(source: Path, prepared: Path) -> Any:
+    """A reranker, or a reader, whose relevance head ranks too."""
+    from specialists.encoders.bundle import CARD
+    from specialists.encoders.export import prepare_specialist
+    from specialists.reader.serving import Reader
+    from specialists.reranker.serving import Reranker
+
+    kind = json.loads((source / CARD).read_text(encoding="utf-8"))["kind"]
+    prepare_specialist(source, kind, prepared)
+    return (Reader if kind == "reader" else Reranker)(source, prepared)
 
 
 def load_set(path: Path, most: int) -> JudgedSet:
@@ -141,12 +147,13 @@ def index(judged: JudgedSet, partition: str) -> None:
         write_passages(partition, add=batch, vectors=vectors)
 
 
-def measure(judged: JudgedSet, partition: str, reader: Any, candidates: int) -> dict[str, Any]:
+def measure(judged: JudgedSet, partition: str, model: Any, candidates: int) -> dict[str, Any]:
     import numpy as np
 
     from retrieval.metrics import ndcg_at_k
     from retrieval.search import search
-    from specialists.reader.serving import ReaderPassage
+    from specialists.reranker.ordering import reorder
+    from specialists.reranker.serving import RankedPassage
 
     runs: dict[str, dict[str, dict[str, float]]] = {"hybrid": {}, "relevance alone": {}, "reranked": {}}
     qrels = {str(n): {str(passage): grade for passage, grade in found.items()} for n, found in enumerate(judged.qrels)}
@@ -155,13 +162,13 @@ def measure(judged: JudgedSet, partition: str, reader: Any, candidates: int) -> 
         hits = search(question, scope=[partition], top_k=100).hits
         started = time.perf_counter()
         head = hits[:candidates]
-        relevance = reader.relevance(question, [ReaderPassage(h.id, judged.texts[h.id], judged.contexts[h.id]) for h in head])
+        relevance = model.relevance(question, [RankedPassage(h.id, judged.texts[h.id], judged.contexts[h.id]) for h in head])
         times.append((time.perf_counter() - started) * 1000)
         tail = [hit.id for hit in hits[candidates:]]
         orders = {
             "hybrid": [hit.id for hit in hits],
             "relevance alone": [*sorted((h.id for h in head), key=lambda passage: -relevance[passage]), *tail],
-            "reranked": [*(hit.id for hit in rerank(head, relevance)), *tail],
+            "reranked": [*reorder([hit.id for hit in head], relevance), *tail],
         }
         for name, order in orders.items():
             runs[name][str(number)] = {str(passage): -float(rank) for rank, passage in enumerate(order)}
@@ -172,19 +179,6 @@ def measure(judged: JudgedSet, partition: str, reader: Any, candidates: int) -> 
     }  # fmt: skip
 
 
-def rerank(hits: Sequence[Any], relevance: Mapping[int, float]) -> list[Any]:
-    """The hits, best first by relevance (log-odds) and their place in the search together.
-
-    The place keeps what the reader cannot judge (questions unlike those it learnt from) near the order of the search."""
-    from retrieval.passages import Hit, best_first
-
-    scored = [
-        Hit(hit.id, relevance.get(hit.id, -SEARCH_WEIGHT) + SEARCH_WEIGHT * SEARCH_K / (SEARCH_K + rank))
-        for rank, hit in enumerate(hits)
-    ]
-    return sorted(scored, key=best_first)
-
-
 def print_row(row: dict[str, Any]) -> None:
     gain = row["reranked"] - row["hybrid"]
     print(
@@ -193,7 +187,7 @@ def print_row(row: dict[str, Any]) -> None:
     )
 
 
-def time_pairs(reader: Any) -> float:
+def time_pairs(model: Any) -> float:
     """The median time of TIMED_PAIRS rows of TIMED_TOKENS tokens each."""
     import numpy as np
 
@@ -203,7 +197,7 @@ def time_pairs(reader: Any) -> float:
     times = []
     for _ in range(TIMED_RUNS):
         started = time.perf_counter()
-        reader.session.run(windows)
+        model.session.run(windows)
         times.append((time.perf_counter() - started) * 1000)
     return round(float(np.median(times)), 1)
 

@@ -3,14 +3,13 @@ threshold that suits it."""
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from specialists.encoders.base import BaseEncoder, find_base
-from specialists.encoders.bundle import CARD, Card, write_card
+from specialists.encoders.base import find_base
+from specialists.encoders.bundle import Card, write_card
 from specialists.encoders.network import SpecialistNetwork
 from specialists.encoders.pairs import PairEncoder, stack
 from specialists.errors import DataError
@@ -18,7 +17,7 @@ from specialists.grounding.corruptions import load_grounding_rows
 from specialists.grounding.evaluation import choose_threshold, judge_rows
 from specialists.grounding.layout import PAIR_HEADS, TOKEN_HEADS, nearest_window, support
 from specialists.grounding.rows import Row
-from specialists.training.recipe import DataFile, Recipe, Run
+from specialists.training.recipe import DataFile, Run
 
 KIND = "grounding"
 LEAST_ROWS = 100
@@ -40,6 +39,7 @@ def train_grounding(run: Run) -> Card:
     from specialists.grounding.task import GroundingTask
     from specialists.training.finishing import finish
     from specialists.training.loop import train
+    from specialists.training.starting import start_network
 
     recipe = run.recipe
     base = find_base(recipe.base)
@@ -49,7 +49,7 @@ def train_grounding(run: Run) -> Card:
         raise DataError(f"{len(rows)} rows are too few to train on. Give at least {LEAST_ROWS}; ten thousand are useful.")
     run.say(f"{len(rows)} rows, {sum(row.label for row in rows)} of them supported.")
     task = GroundingTask(base, [(_epochs(file, recipe.seed), file.share) for file in run.data], seed=recipe.seed)
-    network = _start(base, recipe)
+    network = start_network(KIND, base, recipe, token_heads=TOKEN_HEADS, pair_heads=PAIR_HEADS)
     card = finish(KIND, network, base, run, train(network, task, run))
     held_out = [row for row in rows if is_held_out(row)][:MOST_HELD_OUT]
     return _with_threshold(card, _TorchHead(network, task.pairs), held_out, run.output)
@@ -57,21 +57,6 @@ def train_grounding(run: Run) -> Card:
 
 def _epochs(file: DataFile, seed: int) -> Callable[[int], Sequence[Row]]:
     return lambda number: [row for row in load_grounding_rows(file.path, seed=seed + number) if not is_held_out(row)]
-
-
-def _start(base: BaseEncoder, recipe: Recipe) -> SpecialistNetwork:
-    """From the base, from a head, or from a reader, whose layers have learnt to compare two texts.
-
-    Raises SpecialistError."""
-    from specialists.training.starting import load_specialist, start_network
-
-    card = Path(recipe.start) / CARD
-    if recipe.start and card.is_file() and json.loads(card.read_text(encoding="utf-8")).get("kind") == "reader":
-        plain = Recipe(**{**asdict(recipe), "start": ""})
-        network = start_network(KIND, base, plain, token_heads=TOKEN_HEADS, pair_heads=PAIR_HEADS)
-        network.encoder = load_specialist("reader", Path(recipe.start), dropout=recipe.dropout).encoder
-        return network
-    return start_network(KIND, base, recipe, token_heads=TOKEN_HEADS, pair_heads=PAIR_HEADS)
 
 
 class _TorchHead:

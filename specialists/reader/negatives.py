@@ -12,7 +12,7 @@ import numpy as np
 
 from retrieval.embedders import get_embedder
 from specialists.opposites import OPPOSITES
-from specialists.reader.rows import ReaderRow
+from specialists.reader.rows import Key, ReaderRow, key_of
 from specialists.reader.splitting import document_of
 
 NEIGHBOURS = 30
@@ -31,21 +31,21 @@ class Names:
     of_document: Mapping[str, tuple[str, ...]]
 
 
-def mine_negatives(rows: Sequence[ReaderRow], *, keep: int = 4) -> dict[str, list[str]]:
-    """Per row's id the texts among the rows' own that are closest to its question and do not hold its answer's words.
+def mine_negatives(rows: Sequence[ReaderRow], *, keep: int = 4) -> dict[Key, list[str]]:
+    """Per row (see key_of) the texts among the rows' own that are closest to its question and do not hold its answer's words.
 
     The closeness is the embedder's, as in a search. The answer may still follow from a text in other words: a little noise."""
     texts = list(dict.fromkeys(row.text for row in rows))
     embedder = get_embedder()
     passages = embedder.embed_passages(texts)
-    found: dict[str, list[str]] = {}
+    found: dict[Key, list[str]] = {}
     for start in range(0, len(rows), 512):
         part = rows[start : start + 512]
         scores = embedder.embed_queries([row.question for row in part]) @ passages.T
         nearest = np.argsort(-scores, axis=1, kind="stable")[:, :NEIGHBOURS]
         for row, columns in zip(part, nearest, strict=True):
             others = (texts[int(column)] for column in columns)
-            found[row.id] = [text for text in others if not _answers(row, text)][:keep]
+            found[key_of(row)] = [text for text in others if not _answers(row, text)][:keep]
     return found
 
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
-from specialists.encoders.bundle import read_card, write_card
 from specialists.encoders.export import MODEL, Precision, prepare_specialist
 from specialists.errors import DataError
 from specialists.reader.evaluation import Measure, ReadRow, cross_chosen, read_rows, score_rows
 from specialists.reader.rows import ReaderRow, load_rows, questions_in_common
 from specialists.reader.serving import KIND, Reader, ReaderPassage
-from specialists.training.cards import write_model_card
 
 TIMED = 100
 
@@ -77,12 +75,3 @@ def rows_to_test(data: Sequence[Path], *, trained_on: Sequence[Path] = (), limit
             )
             raise DataError(f"{message}remove them from one of the two.")
     return rows[:: -(-len(rows) // limit)] if limit else rows
-
-
-def record(source: Path, name: str, measures: dict[str, Measure]) -> None:
-    """Write figures into the specialist's card, under a name."""
-    card = read_card(source, KIND)
-    figures = {**card.figures, name: {label: asdict(value) for label, value in measures.items()}}
-    card = replace(card, figures=figures)
-    write_card(source, card)
-    write_model_card(source, card)

@@ -27,6 +27,14 @@ class ReaderRow:
     answers: tuple[tuple[int, str], ...]
 
 
+Key = tuple[str, str]
+
+
+def key_of(row: ReaderRow) -> Key:
+    """What tells rows apart: files need not have ids, and two files may have the same."""
+    return row.question, row.text
+
+
 def load_rows(path: Path) -> list[ReaderRow]:
     """All rows of a file (SQuAD's form) or of a folder (corpus.jsonl with questions.jsonl, or NAME.corpus.jsonl,
     NAME.queries.jsonl and NAME.qrels.tsv: give the folder and the name, as in fairytales/train).

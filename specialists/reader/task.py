@@ -13,7 +13,7 @@ from specialists.encoders.base import BaseEncoder, load_tokenizer
 from specialists.encoders.network import SpecialistNetwork
 from specialists.encoders.pairs import PairEncoder, Window, stack
 from specialists.reader.negatives import alter_question, names_in
-from specialists.reader.rows import ReaderRow
+from specialists.reader.rows import Key, ReaderRow, key_of
 
 TOKEN_HEADS = {"span": 2}
 PAIR_HEADS = {"relevance": 1}
@@ -42,7 +42,7 @@ class ReaderTask:
 
     def __init__(
         self, base: BaseEncoder, sources: Sequence[tuple[Sequence[ReaderRow], float]], *,
-        negatives: Mapping[str, Sequence[str]], seed: int, window: int = 256, altered: float = 0.15,
+        negatives: Mapping[Key, Sequence[str]], seed: int, window: int = 256, altered: float = 0.15,
         teacher: SpecialistNetwork | None = None,
     ) -> None:  # fmt: skip
         self.sources = sources
@@ -68,12 +68,13 @@ class ReaderTask:
         return max(len(window.ids) for window in row.windows)
 
     def _group(self, row: ReaderRow, epoch: int) -> list[Group]:
-        chooser = random.Random(f"{self.seed} {epoch} {row.id}")
+        chooser = random.Random(f"{self.seed} {epoch} {row.id} {row.question}")
+        wrong = self.negatives.get(key_of(row))
         if row.answers and chooser.random() < self.altered:
             row = alter_question(row, self.names, chooser) or row
         texts = [row.text]
-        if self.negatives.get(row.id):
-            texts.append(chooser.choice(self.negatives[row.id]))
+        if wrong:
+            texts.append(chooser.choice(wrong))
         context = row.context if chooser.random() < 0.5 else ""
         group = make_group(self.pairs, row, texts, context=context, chooser=chooser)
         return [group] if group else []

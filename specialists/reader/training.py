@@ -9,10 +9,9 @@ from specialists.encoders.base import BaseEncoder, find_base, load_tokenizer
 from specialists.encoders.bundle import Card
 from specialists.errors import DataError
 from specialists.reader.negatives import mine_negatives
-from specialists.reader.rows import ReaderRow, load_rows
+from specialists.reader.rows import Key, ReaderRow, key_of, load_rows
 from specialists.training.recipe import DataFile, Run
 
-NEGATIVE_SHARE = 15  # percent of the questions that get a second, wrong passage
 LEAST_ROWS = 50
 LEAST_ANSWER_TOKENS = 30
 KIND = "reader"
@@ -27,11 +26,11 @@ def load_sources(data: Sequence[DataFile]) -> list[tuple[list[ReaderRow], float]
     return sources
 
 
-def negatives_for(sources: Sequence[tuple[Sequence[ReaderRow], float]]) -> dict[str, list[str]]:
-    """Wrong passages for a fixed part of the questions, each from the question's own file."""
-    found: dict[str, list[str]] = {}
+def negatives_for(sources: Sequence[tuple[Sequence[ReaderRow], float]], share: float) -> dict[Key, list[str]]:
+    """Wrong passages for a fixed share of the answerable questions, each from the question's own file."""
+    found: dict[Key, list[str]] = {}
     for rows, _ in sources:
-        chosen = [row for row in rows if row.answers and zlib.crc32(row.id.encode()) % 100 < NEGATIVE_SHARE]
+        chosen = [row for row in rows if row.answers and zlib.crc32("\0".join(key_of(row)).encode()) % 100 < 100 * share]
         if len(chosen) > 1:
             found |= mine_negatives(chosen)
     return found
@@ -50,7 +49,9 @@ def train_reader(run: Run) -> Card:
     base = find_base(recipe.base)
     sources = load_sources(run.data)
     run.say(f"{sum(len(rows) for rows, _ in sources)} questions. Looking for passages that are close and wrong …")
-    task = ReaderTask(base, sources, negatives=negatives_for(sources), seed=recipe.seed, teacher=load_teacher(KIND, recipe))
+    task = ReaderTask(
+        base, sources, negatives=negatives_for(sources, recipe.negatives), seed=recipe.seed, teacher=load_teacher(KIND, recipe)
+    )
     network = start_network(KIND, base, recipe, token_heads=TOKEN_HEADS, pair_heads=PAIR_HEADS)
     progress = train(network, task, run)
     return finish(KIND, network, base, run, progress, answer_tokens=longest_answer(base, sources))

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from specialists.encoders.bundle import Card
+from specialists.encoders.bundle import Card, read_card, write_card
 
 MODEL_CARD = "MODEL_CARD.md"
 PURPOSES = {
     "reader": "reads a question with passages and points at the words that answer, or says that none do; its relevance head "
     "ranks the passages.",
+    "reranker": "reads a question with a passage and says how likely the passage answers it, to order what a search found.",
     "grounding": "reads a sentence with the passage that it cites and says whether the passage supports it.",
 }
 
 
 def write_model_card(folder: Path, card: Card) -> None:
     (folder / MODEL_CARD).write_text(render_card(card), encoding="utf-8")
+
+
+def record_figures(folder: Path, kind: str, name: str, measures: Mapping[str, Any]) -> None:
+    """Write measures (with mean, low and high) into the specialist's card, under a name. Raises SpecialistError."""
+    card = read_card(folder, kind)
+    card = replace(card, figures={**card.figures, name: {label: asdict(value) for label, value in measures.items()}})
+    write_card(folder, card)
+    write_model_card(folder, card)
 
 
 def render_card(card: Card) -> str:
@@ -60,6 +70,7 @@ LIMITS = {
         "English. It finds words that stand in a passage; it does not count, compare or conclude.",
         "A passage that is close to the question and does not answer it is its commonest trap: use the calibrated refusal.",
     ],
+    "reranker": ["English. It orders passages beside the search's own order; alone it is worse on questions unlike its own."],
     "grounding": ["English. It judges one sentence against the passages cited, not whether the passages are true."],
 }
 

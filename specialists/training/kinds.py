@@ -5,7 +5,7 @@ from __future__ import annotations
 from specialists.errors import DataError
 from specialists.training.recipe import Run
 
-KINDS = ("reader", "grounding", "router")
+KINDS = ("reader", "reranker", "grounding", "router")
 
 
 def train_kind(kind: str, run: Run) -> None:
@@ -14,6 +14,10 @@ def train_kind(kind: str, run: Run) -> None:
         from specialists.reader.training import train_reader
 
         train_reader(run)
+    elif kind == "reranker":
+        from specialists.reranker.training import train_reranker
+
+        train_reranker(run)
     elif kind == "grounding":
         from specialists.grounding.training import train_grounding
 

@@ -17,7 +17,8 @@ from specialists.errors import DataError
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """`layers` drops layers, `neurons` the feed-forward neurons of those left; `start` is the folder of a specialist to go on
-    from, instead of the base; `teacher` that of one to distil."""
+    from, instead of the base; `teacher` that of one to distil; `negatives` the share of a reader's questions that get a second,
+    wrong passage."""
 
     base: str = DEFAULT_BASE
     start: str = ""
@@ -32,6 +33,7 @@ class Recipe:
     layers: int | None = None
     neurons: int | None = None
     teacher: str = ""
+    negatives: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
+from specialists.encoders.base import DEFAULT_BASE, find_base
 from specialists.reader.negatives import alter_question, names_in
 from specialists.reader.rows import ReaderRow
+from specialists.reader.task import ReaderTask
+from specialists.reader.training import negatives_for
 
 TEXT = "The largest office is in Porto. It opened in 2019 and has 40 desks."
 
@@ -39,6 +44,19 @@ def test_it_turns_a_word_into_an_opposite_that_the_text_lacks() -> None:
 
 def test_it_leaves_a_question_with_nothing_to_change() -> None:
     assert altered("how many desks does it have?", []) == set()
+
+
+@pytest.mark.slow
+def test_it_never_takes_a_rows_own_text_for_a_wrong_one_though_rows_have_no_ids() -> None:
+    rows = [
+        ReaderRow(
+            "", f"Where is the {room}?", f"The {room} is on floor {floor}.", "", ((len(f"The {room} is "), f"on floor {floor}"),)
+        )
+        for floor, room in enumerate(("kitchen", "library", "cellar", "workshop"))
+    ]
+    task = ReaderTask(find_base(DEFAULT_BASE), [(rows, 1.0)], negatives=negatives_for([(rows, 1.0)], 1.0), seed=1, altered=0.0)
+    for group in task.epoch(0):
+        assert len({window.ids for window in group.windows}) == 2
 
 
 def test_what_it_makes_has_no_answer() -> None:

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from retrieval.errors import RetrievalError
 from specialists.errors import SpecialistError
+from specialists.training.cards import record_figures
 from specialists.training.kinds import KINDS
 
 
@@ -27,24 +28,25 @@ class Command(BaseCommand):
         parser.add_argument("--precision", choices=["int8", "fp32"], default="int8")
         parser.add_argument("--trained-on", type=Path, nargs="*", default=[], help="files that must share no question with it")
         parser.add_argument("--limit", type=int, default=0, help="every n-th row, so that there are at most so many")
-        parser.add_argument("--record", metavar="NAME", help="write a reader's figures into its card under this name")
+        parser.add_argument("--record", metavar="NAME", help="write the figures into the card under this name")
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         source = options["model"] or settings.SPECIALISTS_DIR / options["kind"]
-        evaluate = {"reader": self._reader, "grounding": self._grounding, "router": self._router}[options["kind"]]
+        kinds = {"reader": self._reader, "reranker": self._reranker, "grounding": self._grounding, "router": self._router}
+        evaluate = kinds[options["kind"]]
         try:
             evaluate(source, options)
         except (SpecialistError, RetrievalError) as error:
             raise CommandError(error.public_message) from error
 
     def _reader(self, source: Path, options: dict[str, Any]) -> None:
-        from specialists.reader.reporting import record, report_reader, rows_to_test
+        from specialists.reader.reporting import report_reader, rows_to_test
 
         rows = rows_to_test(options["data"], trained_on=options["trained_on"], limit=options["limit"])
         report = report_reader(source, rows, precision=options["precision"])
         if options["record"]:
-            record(source, f"{options['record']} ({options['precision']})", report.measures)
+            record_figures(source, options["kind"], f"{options['record']} ({options['precision']})", report.measures)
         if options["json"]:
             self.stdout.write(json.dumps(asdict(report), indent=1))
             return
@@ -53,6 +55,25 @@ class Command(BaseCommand):
             self.stdout.write(f"{label:<40} {value}")
         self.stdout.write(f"{'ms per question':<40} {report.milliseconds}")
         self.stdout.write(f"{'MB':<40} {report.megabytes}")
+
+    def _reranker(self, source: Path, options: dict[str, Any]) -> None:
+        from specialists.encoders.export import prepare_specialist
+        from specialists.reader.reporting import rows_to_test
+        from specialists.reranker.evaluation import evaluate_reranker
+        from specialists.reranker.serving import KIND, Reranker
+
+        rows = rows_to_test(options["data"], trained_on=options["trained_on"], limit=options["limit"])
+        with tempfile.TemporaryDirectory() as name:
+            prepare_specialist(source, KIND, Path(name) / KIND, options["precision"])
+            report = evaluate_reranker(Reranker(source, Path(name) / KIND), rows)
+        if options["record"]:
+            record_figures(source, options["kind"], f"{options['record']} ({options['precision']})", report.measures)
+        if options["json"]:
+            self.stdout.write(json.dumps(asdict(report), indent=1))
+            return
+        self.stdout.write(f"{report.questions} questions, {report.passages} passages")
+        for label, value in report.measures.items():
+            self.stdout.write(f"{label:<40} {value}")
 
     def _grounding(self, source: Path, options: dict[str, Any]) -> None:
         from specialists.encoders.bundle import CARD

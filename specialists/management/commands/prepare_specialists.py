@@ -11,7 +11,7 @@ from specialists.encoders.bundle import CARD
 from specialists.encoders.export import prepare_specialist
 from specialists.errors import SpecialistError
 
-KINDS = ("reader", "grounding")
+KINDS = ("reader", "reranker", "grounding")
 
 
 class Command(BaseCommand):

@@ -13,7 +13,9 @@ from specialists.training.kinds import KINDS, train_kind
 from specialists.training.recipe import DataFile, Recipe, Run
 from specialists.training.reporting import ProgressBar
 
-OPTIONS = ("base", "start", "method", "epochs", "batch", "learning_rate", "dropout", "seed", "layers", "neurons", "teacher")
+OPTIONS = (
+    "base", "start", "method", "epochs", "batch", "learning_rate", "dropout", "seed", "layers", "neurons", "teacher", "negatives"
+)  # fmt: skip
 
 
 class Command(BaseCommand):
@@ -33,6 +35,13 @@ class Command(BaseCommand):
         parser.add_argument("--batch", type=int, default=default.batch)
         parser.add_argument("--learning-rate", type=float, default=default.learning_rate)
         parser.add_argument("--dropout", type=float, default=default.dropout)
+        parser.add_argument(
+            "--negatives",
+            type=float,
+            default=default.negatives,
+            metavar="SHARE",
+            help="of a reader's questions get a wrong passage",
+        )
         parser.add_argument("--seed", type=int, default=default.seed)
         parser.add_argument("--checkpoint-seconds", type=float, default=120.0, help="what a kill may cost")
         parser.add_argument("--layers", type=int, default=None, help="keep so many of the layers")

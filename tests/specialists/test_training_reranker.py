@@ -1,0 +1,75 @@
+"""The reranker: trained on a file that two cores learn by heart, then ordering passages."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from specialists.encoders.bundle import read_card
+from specialists.encoders.export import prepare_specialist
+from specialists.errors import SpecialistError
+from specialists.reranker.ordering import reorder
+from specialists.reranker.serving import RankedPassage, Reranker
+from tests.specialists.tiny_rows import DEPARTMENTS, squad, write_squad
+
+SETTINGS = ("--layers", "2", "--learning-rate", "1e-3", "--epochs", "6", "--batch", "8")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reranker")
+    rows = write_squad(folder / "rows.json")
+    output = ("--output", str(folder / "reranker"))
+    call_command("train_specialist", "reranker", "--data", str(rows), *output, *SETTINGS, stdout=StringIO())
+    return folder
+
+
+@pytest.mark.slow
+def test_it_learns_to_put_the_answering_passage_first(trained: Path, tmp_path: Path) -> None:
+    card = read_card(trained / "reranker", "reranker")
+    assert card.losses[-1] < card.losses[0] / 2
+    prepare_specialist(trained / "reranker", "reranker", tmp_path / "prepared")
+    reranker = Reranker(trained / "reranker", tmp_path / "prepared")
+    passages = [
+        RankedPassage(place, f"The {name} team meets in the blue room every week. It has {place + 3} desks and one printer.")
+        for place, name in enumerate(DEPARTMENTS)
+    ]
+    first = []
+    for place, name in enumerate(DEPARTMENTS):
+        relevance = reranker.relevance(f"How many desks does the {name} team have?", passages)
+        first.append(max(relevance, key=lambda item: relevance[item]) == place)
+    assert sum(first) >= 9
+
+
+@pytest.mark.slow
+def test_it_is_evaluated_and_its_card_says_so(trained: Path) -> None:
+    out = StringIO()
+    model = ("--model", str(trained / "reranker"), "--data", str(trained / "rows.json"))
+    call_command("evaluate_specialist", "reranker", *model, "--record", "by heart", "--json", stdout=out)
+    report = json.loads(out.getvalue())
+    assert report["passages"] == 60
+    assert report["measures"]["nDCG@10 reranked"]["mean"] > 90
+    assert "| nDCG@10 reranked |" in (trained / "reranker" / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.slow
+def test_it_is_refused_until_it_is_prepared(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecialistError, match="prepare_specialists"):
+        Reranker(trained / "reranker", tmp_path / "nothing")
+
+
+def test_it_wants_more_than_ten_rows(tmp_path: Path) -> None:
+    path = write_squad(tmp_path / "rows.json", squad(departments=2, rooms=4))
+
+    with pytest.raises(CommandError, match="8 answerable questions are too few to train a reranker"):
+        call_command("train_specialist", "reranker", "--data", str(path), "--output", str(tmp_path / "out"))
+
+
+def test_it_weighs_relevance_against_the_place_in_the_search() -> None:
+    assert reorder([7, 8, 9], {7: 0.0, 8: 0.1, 9: 9.0}) == [9, 7, 8]
+    assert reorder([7, 8, 9], {9: -8.0}) == [9, 7, 8]
+    assert reorder([], {}) == []
