@@ -57,7 +57,7 @@ class Quality:
 
 def quality_for(administrator: User, since: datetime | None) -> Quality:
     every = counted_answers(since)
-    answers = every.exclude(route__in=[SMALLTALK, HUMAN])
+    answers = every.exclude(route__in=[SMALLTALK, HUMAN]).exclude(state=AnswerState.STOPPED)  # what was stopped says nothing
     states = dict(answers.order_by().values_list("state").annotate(Count("pk")))
     cited = Exists(Citation.objects.filter(answer=OuterRef("pk")))
     reported = reported_everywhere(REPORTED_SHOWN)

@@ -164,11 +164,17 @@ def gate() -> Gate:
 
 
 def find_baseline(run: GoldenRun) -> GoldenRun | None:
-    """The latest passed run before this one that could read the same (other rights give other answers), else the latest
-    finished one. A run that did not pass is no measure: what it broke would count as settled."""
+    """The latest passed run before this one that could read the same (other rights give other answers; for the same person,
+    partitions may have been added since), else the latest finished one. A run that did not pass is no measure: what it broke
+    would count as settled."""
     before = GoldenRun.objects.filter(corpus=run.corpus_id, state=RunState.FINISHED, pk__lt=run.pk)
-    alike = [other for other in before[:50] if other.scope == run.scope]
+    alike = [other for other in before[:50] if _could_read(other, run)]
     return next((other for other in alike if other.passed), alike[0] if alike else None)
+
+
+def _could_read(other: GoldenRun, run: GoldenRun) -> bool:
+    is_same_person = other.asked_as_id == run.asked_as_id
+    return other.scope == run.scope or (is_same_person and set(other.scope) <= set(run.scope))
 
 
 def count_changes(before: GoldenRun, after: GoldenRun) -> tuple[int, int]:

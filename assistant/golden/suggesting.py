@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from assistant.golden.editing import key_of
 from assistant.golden.models import GoldenQuestion
@@ -47,7 +47,10 @@ def reported_feedback() -> QuerySet[Feedback]:
 def reported_in(corpus: Corpus, viewer: User) -> list[Reported]:
     """Reported questions whose answers cited or read documents of this corpus that the viewer may read, not golden yet."""
     known = set(GoldenQuestion.objects.filter(corpus=corpus).values_list("key", flat=True))
-    feedback = list(reported_feedback().prefetch_related("answer__citations")[:LOOKED_AT])
+    may_be_its = Q(answer__refusal__corpus=corpus.pk) | Q(answer__citations__document__corpus=corpus)
+    may_be_its |= Q(answer__state=AnswerState.ABSTAINED)  # the composer's refusals name no corpus
+    rows = reported_feedback().filter(may_be_its).distinct().prefetch_related("answer__citations")
+    feedback = list(rows[:LOOKED_AT])
     documents = {row.pk: documents_of(row) for row in feedback}
     named = {pk for ids in documents.values() for pk in ids}
     own = set(readable_documents(viewer).filter(corpus=corpus, pk__in=named).values_list("pk", flat=True))

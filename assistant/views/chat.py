@@ -32,8 +32,9 @@ def home(request: PersonRequest) -> HttpResponse:
 
 def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
     own = get_conversation_for(request.user, conversation_id)
-    context = conversation_context(request, own)
-    mark_seen(escalations=[row.pk for row in own_escalations(request.user).filter(answer__conversation=own, has_news=True)])
+    shown = [row.pk for row in own_escalations(request.user).filter(answer__conversation=own, has_news=True)]
+    context = conversation_context(request, own)  # made after: what comes meanwhile is not marked as seen
+    mark_seen(escalations=shown)
     return render(request, "assistant/conversation.html", context)
 
 

@@ -12,7 +12,7 @@ from assistant.escalations.errors import EscalationError
 from assistant.escalations.models import Escalation
 from assistant.escalations.nearest import nearest_corpus
 from assistant.escalations.permissions import get_own_escalation_for
-from assistant.escalations.services import NOTE_CHARACTERS, escalate, mark_seen, reason_for, take_stand
+from assistant.escalations.services import NOTE_CHARACTERS, escalate, reason_for, take_stand
 from assistant.models import Answer
 from assistant.permissions import get_answer_for
 from assistant.presentation import present_answer
@@ -33,9 +33,9 @@ def ask_person(request: PersonRequest, answer_id: int) -> HttpResponse:
 
 
 def escalation(request: PersonRequest, answer_id: int) -> HttpResponse:
-    """What became of it: asked for by the page that waits for a reply, which is seen by this."""
+    """What became of it: asked for by the page that waits for a reply. It may wait in a tab that nobody looks at, so a reply
+    counts as seen only when its conversation is opened."""
     own = get_own_escalation_for(request.user, answer_id)
-    mark_seen(escalations=[own.pk])
     if not request.htmx:
         return redirect(turn_url(_answer_of(own)))
     item = present_answer(_answer_of(own), request.user)

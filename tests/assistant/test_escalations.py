@@ -363,6 +363,10 @@ def test_it_gives_the_waiting_page_the_reply(world: World) -> None:
     replied = client_of(world.people.ben).get(url, headers=HTMX).content.decode()
     assert "On 3 March." in replied
     assert "hx-trigger" not in replied
+    assert '<span class="tag good">New</span>' in replied
+    assert Escalation.objects.get().has_news, "the page may wait in a tab that nobody looks at"
+    world.thread()
+    assert not Escalation.objects.get().has_news
 
 
 def test_it_keeps_what_the_owner_did_when_the_asker_deletes_the_conversation(world: World) -> None:

@@ -212,6 +212,17 @@ def test_it_reads_only_what_the_person_of_the_run_may_read(people: People) -> No
 
 
 @pytest.mark.django_db(transaction=True)
+def test_it_compares_with_a_run_before_a_document_was_narrowed(people: People) -> None:
+    handbook, _ = make_corpora(people)
+    add_text(handbook, "leave.md", LEAVE)
+    golden(handbook, LEAVE_QUESTION, "27 days")
+    first = run_all(handbook)
+    add_text(handbook, "salaries.md", "# Salaries\n\nNobody may read this.", groups=[people.engineering])
+    people.ada.groups.add(people.engineering)
+    assert run_all(handbook).baseline == first
+
+
+@pytest.mark.django_db(transaction=True)
 def test_it_fails_a_run_whose_person_lost_the_corpus(people: People) -> None:
     _, sales = make_corpora(people)
     add_text(sales, "discounts.md", DISCOUNTS)
