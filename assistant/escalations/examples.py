@@ -50,8 +50,10 @@ def make_from_escalation(*, escalation: Escalation, curator: User) -> TrainingEx
         raise EscalationError("no_reply", "Answer the question first. The example is made of the answer.")
     document = escalation.document
     if document is None and escalation.corpus_id is None:
-        message = "The question belongs to no corpus, so no export would hold the example. Make the reply a document first."
-        raise EscalationError("no_corpus", message)
+        raise EscalationError(
+            "no_corpus",
+            "The question belongs to no corpus, so no export would hold the example. Make the reply a document first.",
+        )
     question = escalation.standalone_question or escalation.question
     return _make(
         source=f"escalation:{escalation.pk}", question=question, title=str(document) if document else question[:300],
