@@ -45,6 +45,7 @@ class Card:
     answer_tokens: int = 40  # the longest answer that a reader looks for
     figures: dict[str, Any] = field(default_factory=dict)
     limits: list[str] = field(default_factory=list)
+    parents: list[dict[str, Any]] = field(default_factory=list)  # the trainings that it went on from, oldest first
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,10 @@ def render_card(card: Card) -> str:
         "",
         "## Data",
         "",
-        *(f"- {item['name']}: sha256 {item['sha256'][:16]}…, share per epoch {item['share']:g}" for item in card.data),
+        *_data(card.data),
         "",
-        *(f"- Licence: {licence}" for licence in card.licences),
+        *(line for parent in card.parents for line in _parent(parent)),
+        *(f"- Licence: {licence}" for licence in _licences(card)),
         "",
         "## Figures",
         "",
@@ -63,6 +64,21 @@ def render_card(card: Card) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _data(data: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [f"- {item['name']}: sha256 {item['sha256'][:16]}…, share per epoch {item['share']:g}" for item in data]
+
+
+def _parent(parent: Mapping[str, Any]) -> list[str]:
+    recipe = parent["recipe"]
+    said = f"{recipe['epochs']} epochs at {recipe['learning_rate']:g}"
+    return [f"It went on from {parent['name']} ({said}), which was trained on", "", *_data(parent["data"]), ""]
+
+
+def _licences(card: Card) -> list[str]:
+    every = [licence for parent in card.parents for licence in parent["licences"]]
+    return list(dict.fromkeys([*card.licences, *every]))
 
 
 LIMITS = {

@@ -11,6 +11,7 @@ from specialists.encoders.bundle import LAYOUT, Card, write_bundle
 from specialists.encoders.network import SpecialistNetwork, merge_adapter, own_weights
 from specialists.training.cards import write_model_card
 from specialists.training.checkpoints import Progress, remove_checkpoint
+from specialists.training.lineage import name_of, parents_of
 from specialists.training.recipe import Run, checksum
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
@@ -36,7 +37,7 @@ def finish(
         token_heads={name: head.out_features for name, head in network.token_heads.items()},
         pair_heads={name: head.out_features for name, head in network.pair_heads.items()},
         window=window,
-        recipe=asdict(run.recipe),
+        recipe={**asdict(run.recipe), "start": name_of(run.recipe.start), "teacher": name_of(run.recipe.teacher)},
         data=[{"name": _name(file.path), "sha256": checksum(file.path), "share": file.share} for file in run.data],
         licences=list(run.licences),
         losses=progress.losses,
@@ -44,6 +45,7 @@ def finish(
         weights_sha256="",
         answer_tokens=answer_tokens,
         versions={name: version(name) for name in LIBRARIES},
+        parents=parents_of(run.recipe.start),
     )
     card = write_bundle(run.output, card, own_weights(network))
     write_model_card(run.output, card)

@@ -97,6 +97,10 @@ def test_it_trains_with_an_adapter_and_goes_on_from_a_specialist(trained: Path, 
 
     card = read_card(tmp_path / "next", "reader")
     assert (card.layers, card.neurons) == (1, 512)
+    parent = read_card(trained, "reader")
+    assert card.recipe["start"] == card.recipe["teacher"] == parent.name
+    assert [(item["name"], item["data"]) for item in card.parents] == [(parent.name, parent.data)]
+    assert f"It went on from {parent.name}" in (tmp_path / "next" / "MODEL_CARD.md").read_text()
     prepare_specialist(tmp_path / "next", "reader", tmp_path / "prepared")
     assert read_rows(Reader(tmp_path / "next", tmp_path / "prepared"), load_rows(rows_file)[:1])[0].answer
 
