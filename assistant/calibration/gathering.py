@@ -24,6 +24,7 @@ from retrieval.files import text_lines
 from specialists.composition.composing import compose_spans, rank, unranked
 from specialists.composition.ranking import FloatArray, Found, Ranking, ranking_rows, with_cosines
 from specialists.composition.types import Composition, Evidence
+from specialists.composition.values import differ, read_value
 from specialists.reader.decoding import Reading, Span
 from specialists.refusal.features import gather
 from specialists.refusal.fitting import Row
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 ANSWERABLE, NEARLY, ELSEWHERE = "answerable", "nearly answered", "elsewhere"
 SHARES = {ANSWERABLE: 0.6, NEARLY: 0.2, ELSEWHERE: 0.2}
+_QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
 LIKE_ENOUGH = 0.5  # token F1 of the marked words and a known answer
 
 
@@ -245,10 +247,17 @@ def is_right_answer(composition: Composition, golds: Sequence[str]) -> bool:
     return any(says(words, first.text, golds) for words in marked)
 
 
+def _plain(text: str) -> str:
+    """Typographic quotes and dashes as typed ones: “1 – 5” is “1-5”."""
+    return re.sub(r"\s*[–—-]\s*", "-", text.translate(_QUOTES))
+
+
 def says(words: str, sentence: str, golds: Sequence[str]) -> bool:
-    """Whether the words are a known answer or much like one, or the sentence holds one that the words share something with."""
+    """Whether the words are a known answer or much like one (and no other amount or date), or the sentence holds one that the
+    words share something with."""
     if not golds:
         return False
-    if f1(words, golds) >= LIKE_ENOUGH:
+    words, sentence, golds = _plain(words), _plain(sentence), [_plain(gold) for gold in golds]
+    if any(f1(words, [gold]) >= LIKE_ENOUGH and not differ(read_value(words), read_value(gold)) for gold in golds):
         return True
     return any(holds(sentence, [gold]) and f1(words, [gold]) > 0 for gold in golds)

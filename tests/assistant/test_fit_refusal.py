@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from assistant.calibration.gathering import says
 from specialists.reader import serving
 from specialists.reader.decoding import Reading, Span
 from specialists.refusal.calibrator import from_json
@@ -121,6 +122,20 @@ def test_it_moves_to_documents_of_another_kind(tmp_path: Path, reader: Marker, c
     asked.write_text('{"question": "How many?", "answers": ["10"], "document": "Crows.md"}\n')
     with pytest.raises(CommandError, match=r"has no page Crows.md"):
         call_command("fit_refusal", data=data, questions=60, **own, **files)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence", "gold", "is_right"),
+    [
+        ("by using a “selective resolution”", "You can pin it by using a “selective resolution”.", "selective resolution", True),
+        ("1-5 with 5s", "Rate the candidate on a scale of 1-5 with 5s being great.", "1 – 5", True),
+        ("a scale", "Rate the candidate on a scale of 1-5.", "1 – 5", False),
+        ("two days", "It takes two days.", "ten days", False),
+        ("within two days", "It takes two days.", "two days", True),
+    ],
+)
+def test_it_compares_words_and_not_their_typography(words: str, sentence: str, gold: str, is_right: bool) -> None:
+    assert says(words, sentence, [gold]) is is_right
 
 
 def test_it_says_what_is_wrong_with_the_file(tmp_path: Path, reader: Marker) -> None:
