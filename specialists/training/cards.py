@@ -72,7 +72,8 @@ def _data(data: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _parent(parent: Mapping[str, Any]) -> list[str]:
     recipe = parent["recipe"]
-    said = f"{recipe['epochs']} epochs at {recipe['learning_rate']:g}"
+    epochs = "1 epoch" if recipe["epochs"] == 1 else f"{recipe['epochs']} epochs"
+    said = f"{epochs} at {recipe['learning_rate']:g}"
     return [f"It went on from {parent['name']} ({said}), which was trained on", "", *_data(parent["data"]), ""]
 
 

@@ -20,7 +20,7 @@ from assistant.services import record_feedback
 from ingestion.models import Corpus
 from specialists.errors import SpecialistError
 from specialists.refusal import calibrator, deciding
-from specialists.refusal.calibrator import Calibration, Judged, as_json
+from specialists.refusal.calibrator import DEFAULT_RISK, Calibration, Judged, as_json
 from specialists.refusal.features import FEATURES
 from specialists.refusal.fitting import fit_calibration
 from tests.assistant.pages import client_of, text_of
@@ -74,8 +74,8 @@ def judge(
 
 def test_it_says_what_the_setting_means(people: People, corpora: tuple[Corpus, Corpus], made: Calibration) -> None:
     page = page_of(people.ada, corpora[0])
-    answered = round(made.threshold(0.10).coverage * 100)
-    assert f"Of 100 questions about {answered} are answered; at most 10 of 100 answers are wrong, with 95% confidence." in page
+    answered = round(made.threshold(DEFAULT_RISK).coverage * 100)
+    assert f"Of 100 questions about {answered} are answered; at most 20 of 100 answers are wrong, with 95% confidence." in page
     assert page.count('<svg class="chart"') == 2
     assert page.count("<polyline") == 4
     assert 'aria-labelledby="risk-chart-words"' in page
@@ -83,11 +83,11 @@ def test_it_says_what_the_setting_means(people: People, corpora: tuple[Corpus, C
 
 def test_it_sets_a_corpus_s_risk_and_no_other_s(people: People, corpora: tuple[Corpus, Corpus]) -> None:
     handbook, sales = corpora
-    page = change(people.olga, sales, risk="20").content.decode()
-    assert "at most 20% of the answers from “Sales” may be wrong" in page
-    assert 'value="20"' in page
-    assert setting_of(sales.pk).risk == 0.2
-    assert setting_of(handbook.pk).risk == 0.1
+    page = change(people.olga, sales, risk="30").content.decode()
+    assert "at most 30% of the answers from “Sales” may be wrong" in page
+    assert 'value="30"' in page
+    assert setting_of(sales.pk).risk == 0.3
+    assert setting_of(handbook.pk).risk == DEFAULT_RISK
     assert setting_of(sales.pk).threshold.value < setting_of(handbook.pk).threshold.value
 
 
@@ -105,7 +105,7 @@ def test_it_says_when_no_threshold_keeps_the_promise(
     for module in (deciding, services):
         monkeypatch.setattr(module, "shipped", lambda: hopeless)
     page = page_of(people.ada, corpora[0])
-    assert "No threshold keeps wrong answers to 10%" in page
+    assert "No threshold keeps wrong answers to 20%" in page
     assert "every question is refused" in page
 
 
@@ -140,7 +140,7 @@ def test_it_answers_nothing_where_its_own_answers_show_that_no_threshold_keeps_t
     judge(people, corpora[0], 120, 0.5)
     learn(corpus=corpora[0])
     assert setting_of(corpora[0].pk).threshold.answers_nothing
-    assert "No threshold keeps wrong answers to 10%" in page_of(people.ada, corpora[0])
+    assert "No threshold keeps wrong answers to 20%" in page_of(people.ada, corpora[0])
 
 
 def test_it_never_learns_to_show_what_the_shipped_threshold_refuses(
@@ -152,7 +152,7 @@ def test_it_never_learns_to_show_what_the_shipped_threshold_refuses(
     for odds in np.linspace(-4, 6, 41):
         features = dict.fromkeys(FEATURES, 0.0) | {"null_odds": float(odds), "cosine_sentence": 0.6}
         if setting.calibrator.probability(features) >= setting.threshold.value:
-            assert made.calibrator.probability(features) >= made.threshold(0.10).value
+            assert made.calibrator.probability(features) >= made.threshold(DEFAULT_RISK).value
     page = page_of(people.ada, corpora[0])
     assert "60 of 60 judged answers of this corpus are sure enough; 0 of them were wrong." in page
     assert "with 95% confidence" not in page

@@ -1,8 +1,9 @@
-"""The reader that comes as a candidate: it reads as its card says, its ranking and its refusal belong to it, and it is small."""
+"""The reader that comes as a candidate: it reads as its card says, its ranking and its refusal are its own, and it is small."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from specialists.encoders.export import prepare_specialist
 from specialists.reader.evaluation import read_rows, score_rows
 from specialists.reader.rows import load_rows
 from specialists.reader.serving import Reader
-from specialists.refusal.calibrator import from_json
+from specialists.refusal.calibrator import DEFAULT_RISK, from_json
 
 ROOT = Path(__file__).parents[2]
 SPECIALISTS = ROOT / "specialists"
@@ -35,8 +36,9 @@ def test_it_says_what_it_was_made_from() -> None:
     assert all(len(item["sha256"]) == 64 for item in card.data)
     assert card.licences
     model_card = (CANDIDATE / "MODEL_CARD.md").read_text()
-    assert all(item["name"] in model_card for item in card.data)
-    assert all(licence in model_card for licence in card.licences)
+    trainings = [asdict(card), *card.parents]
+    assert all(item["name"] in model_card for training in trainings for item in training["data"])
+    assert all(licence in model_card for training in trainings for licence in training["licences"])
 
 
 def test_its_ranking_and_its_refusal_were_fitted_on_what_it_marks() -> None:
@@ -44,7 +46,8 @@ def test_its_ranking_and_its_refusal_were_fitted_on_what_it_marks() -> None:
     assert json.loads((CANDIDATE / "ranking.json").read_text())["reader"] == name
     calibration = from_json(json.loads((CANDIDATE / "refusal.json").read_text()))
     assert calibration.reader == name
-    assert len(calibration.held_out) == 108
+    assert len(calibration.held_out) == 296
+    assert not calibration.threshold(DEFAULT_RISK).answers_nothing
 
 
 def test_all_weights_together_are_small() -> None:
