@@ -149,6 +149,8 @@ def judged_in(corpus: Corpus) -> tuple[list[dict[str, float]], list[float]]:
     people's feedback, the newest on each question, then golden questions.
 
     Feedback that says neither (incomplete, or that a refusal was wrong) is left out."""
+    if not is_readable():
+        return [], []
     reader = shipped().reader
     opinions = Feedback.objects.filter(
         answer__refusal__corpus=corpus.pk, answer__state=AnswerState.ANSWERED, answer__model=reader

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,15 +15,25 @@ from specialists.encoders.export import prepare_specialist
 from specialists.errors import SpecialistError
 from specialists.reranker.ordering import reorder
 from specialists.reranker.serving import RankedPassage, Reranker
-from tests.specialists.tiny_rows import DEPARTMENTS, squad, write_squad
+from tests.specialists.tiny_rows import DEPARTMENTS, ROOMS, squad, write_squad
 
-SETTINGS = ("--layers", "2", "--learning-rate", "1e-3", "--epochs", "6", "--batch", "8")
+SETTINGS = ("--layers", "2", "--learning-rate", "1e-3", "--epochs", "8", "--batch", "8")
+
+
+def with_rooms() -> dict[str, Any]:
+    """Every question fits one passage only."""
+    content = squad()
+    for article in content["data"]:
+        for paragraph, room in zip(article["paragraphs"], ROOMS, strict=True):
+            paragraph["qas"] = paragraph["qas"][:1]
+            paragraph["qas"][0]["question"] = f"How many desks does the {article['title']} team have in the {room}?"
+    return content
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reranker")
-    rows = write_squad(folder / "rows.json")
+    rows = write_squad(folder / "rows.json", with_rooms())
     output = ("--output", str(folder / "reranker"))
     call_command("train_specialist", "reranker", "--data", str(rows), *output, *SETTINGS, stdout=StringIO())
     return folder
@@ -40,9 +51,9 @@ def test_it_learns_to_put_the_answering_passage_first(trained: Path, tmp_path: P
     ]
     first = []
     for place, name in enumerate(DEPARTMENTS):
-        relevance = reranker.relevance(f"How many desks does the {name} team have?", passages)
+        relevance = reranker.relevance(f"How many desks does the {name} team have in the blue room?", passages)
         first.append(max(relevance, key=lambda item: relevance[item]) == place)
-    assert sum(first) >= 9
+    assert sum(first) >= 8
 
 
 @pytest.mark.slow
