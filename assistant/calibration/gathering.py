@@ -211,7 +211,7 @@ class Readings:
 def _row(line: str, file: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(line))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{file} has a line that is not whole. Delete the file, or its last line.") from error
 
 
