@@ -41,6 +41,7 @@ class CalibrationPage:
     texts: str  # what the shipped questions are about
     judged_here: int
     missing: int
+    golden_missing: int  # golden questions that would let it answer more than what is shipped
     auroc: float
     ece: float
     aurc: float
@@ -73,6 +74,7 @@ def present_calibration(corpus: Corpus) -> CalibrationPage:
         texts="an organization’s guides" if "organisation" in (shipped().about or {}) else "encyclopaedia articles",
         judged_here=judged,
         missing=max(LEAST_JUDGED - judged, 0),
+        golden_missing=max(LEAST_JUDGED - setting.golden, 0),
         auroc=auroc(probability, is_right),
         ece=measures.expected_calibration_error(probability, is_right),
         aurc=measures.aurc(probability, is_right),
@@ -105,6 +107,6 @@ def _own_words(setting: Setting, came: Threshold, judged: int) -> str:
 
 def _choice(risk: float, setting: Setting, shown: Judged, own: Judged | None) -> Choice:
     is_own = setting.is_own and own is not None
-    threshold = own_threshold(risk, setting.calibrator, chosen_on(own, risk)) if is_own and own else shipped_threshold(risk)
+    threshold = own_threshold(setting, risk, chosen_on(own, risk)) if is_own and own else shipped_threshold(risk)
     came = measures.applied(shown.probability, shown.is_right, threshold.value)
     return Choice(risk, threshold, came, abs(risk - setting.risk) < 1e-9)

@@ -31,14 +31,21 @@ _WRONG = (Feedback.Reason.NONE, Feedback.Reason.WRONG, Feedback.Reason.WRONG_SOU
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What counts for a corpus. `is_own`: its slope and intercept were learnt there, from `judged` answers; the threshold's value
-    is then its own, and what was measured of it is not in `threshold`."""
+    """What counts for a corpus. `is_own`: its slope and intercept were learnt there, from `judged` answers, `golden` of them to
+    golden questions; the threshold's value is then its own, and what was measured of it is not in `threshold`."""
 
     risk: float
     calibrator: Calibrator
     threshold: Threshold
     is_own: bool = False
     judged: int = 0
+    golden: int = 0
+
+    @property
+    def may_loosen(self) -> bool:
+        """Whether what was learnt may answer more than what is shipped. People judge what they were shown; a golden question is
+        judged by what would have been said, shown or not, so enough of them show what was refused without need."""
+        return self.golden >= LEAST_JUDGED
 
 
 def is_readable() -> bool:
@@ -67,16 +74,21 @@ def setting_of(corpus_id: int | None) -> Setting:
     if row is None or row.slope is None or row.intercept is None or row.base != base_name():
         return Setting(risk, base, threshold)
     own = replace(base, slope=row.slope, intercept=row.intercept)
-    return Setting(risk, own, own_threshold(risk, own, row.threshold), True, row.judged)
+    setting = Setting(risk, own, threshold, True, row.judged, row.golden)
+    return replace(setting, threshold=own_threshold(setting, risk, row.threshold))
 
 
-def own_threshold(risk: float, own: Calibrator, chosen: float | None) -> Threshold:
-    """For a corpus with its own calibrator: people judge what they were shown, so it may only be stricter than what is shipped,
-    by the own probability and by the shipped one. `chosen`: on its own judged answers, None when those are too few."""
-    base, threshold = shipped().calibrator, shipped_threshold(risk)
-    if threshold.answers_nothing or (chosen is not None and chosen > 1):
+def own_threshold(setting: Setting, risk: float, chosen: float | None) -> Threshold:
+    """For a corpus with its own calibrator. `chosen`: on its own judged answers, None when those are too few. Unless it may
+    loosen, it is at least as strict as what is shipped, by the own probability and by the shipped one."""
+    base, threshold, own = shipped().calibrator, shipped_threshold(risk), setting.calibrator
+    if chosen is not None and chosen > 1:
         return NOTHING
-    same = own.probability_at(base.raw_at(threshold.value))
+    if setting.golden >= LEAST_TO_CHOOSE and chosen is not None:
+        return replace(threshold, value=chosen)
+    if threshold.answers_nothing:
+        return NOTHING
+    same = 0.0 if setting.may_loosen else own.probability_at(base.raw_at(threshold.value))
     return replace(threshold, value=max(threshold.value, same, chosen or 0.0))
 
 
@@ -161,10 +173,18 @@ def judged_in(corpus: Corpus) -> tuple[list[dict[str, float]], list[float]]:
     for understood, typed, features, verdict in opinions.values_list(*names).order_by("updated_at", "pk"):
         newest[" ".join((understood or typed).lower().split())] = (features, float(verdict == Feedback.Verdict.HELPFUL))
     pairs = list(newest.values())
-    golden = RefusalJudgement.objects.filter(corpus=corpus, reader=reader).order_by("pk").values_list("features", "is_right")
-    pairs += [(features, float(is_right)) for features, is_right in golden]
-    pairs = [pair for pair in pairs if isinstance(pair[0], dict) and pair[0].keys() >= set(FEATURES)]
+    pairs += _golden_in(corpus)
+    pairs = [pair for pair in pairs if _is_complete(pair[0])]
     return [features for features, _ in pairs], [is_right for _, is_right in pairs]
+
+
+def _golden_in(corpus: Corpus) -> list[tuple[dict[str, float], float]]:
+    rows = RefusalJudgement.objects.filter(corpus=corpus, reader=shipped().reader).order_by("pk")
+    return [(item.features, float(item.is_right)) for item in rows if _is_complete(item.features)]
+
+
+def _is_complete(features: Any) -> bool:
+    return isinstance(features, dict) and features.keys() >= set(FEATURES)
 
 
 def learn(*, corpus: Corpus) -> CorpusCalibration | None:
@@ -178,6 +198,7 @@ def learn(*, corpus: Corpus) -> CorpusCalibration | None:
         "slope": own.slope,
         "intercept": own.intercept,
         "judged": len(features),
+        "golden": len(_golden_in(corpus)),
         "base": base_name(),
         "fitted_at": timezone.now(),
     }

@@ -35,6 +35,7 @@ from assistant.golden.runs import (
 from assistant.models import Answer, AnswerState, Conversation
 from assistant.services import create_answer
 from assistant.streams import run_now
+from ingestion.models import Chunk
 
 logger = logging.getLogger(__name__)
 
@@ -117,12 +118,29 @@ def ask_golden(run: GoldenRun, waiting: GoldenResult) -> dict[str, Any]:
 
 
 def _teach_calibration(waiting: GoldenResult, row: Answer, *, is_correct: bool) -> None:
-    """An answer that was shown is right or wrong; one to a question that no document answers is wrong, shown or not. What a
-    refused answer to another question would have said is not known."""
-    if waiting.question_id and (row.state == AnswerState.ANSWERED or waiting.expects == Expectation.REFUSAL):
-        record_golden(
-            answer=row, key=calibration_key(waiting.question_id), is_right=is_correct and row.state == AnswerState.ANSWERED
-        )
+    """Whether the words that were shown, or that would have been had the reader been surer, answer the question. To a question
+    that no document answers all words are wrong."""
+    if not waiting.question_id or row.state not in (AnswerState.ANSWERED, AnswerState.ABSTAINED):
+        return
+    is_right = is_correct if row.state == AnswerState.ANSWERED else _would_have_been_right(waiting, row)
+    record_golden(answer=row, key=calibration_key(waiting.question_id), is_right=is_right)
+
+
+def _would_have_been_right(waiting: GoldenResult, row: Answer) -> bool:
+    """Of a refused answer, by the words that it would have quoted."""
+    nearest = row.refusal.get("nearest")
+    chunk = Chunk.objects.select_related("document").filter(pk=nearest["passage"]).first() if nearest else None
+    if chunk is None or waiting.expects == Expectation.REFUSAL:
+        return False
+    judgement = judge(
+        expects=waiting.expects,
+        must_contain=waiting.must_contain,
+        document_name=waiting.document_name,
+        state=AnswerState.ANSWERED,
+        text=chunk.text[nearest["start"] : nearest["end"]],
+        cited={chunk.document.source_name},
+    )
+    return judgement.is_correct
 
 
 def _judged(waiting: GoldenResult, row: Answer) -> dict[str, Any]:

@@ -158,6 +158,51 @@ def test_it_never_learns_to_show_what_the_shipped_threshold_refuses(
     assert "with 95% confidence" not in page
 
 
+def record_golden_answers(people: People, corpus: Corpus, count: int, share_right: float, odds: float) -> None:
+    """Golden questions of which the reader was as sure."""
+    features = dict.fromkeys(FEATURES, 0.0) | {"null_odds": odds, "cosine_sentence": 0.6}
+    kept = {"corpus": corpus.pk, "features": features}
+    row = make_answer(people.ben, "Golden?", state=AnswerState.ABSTAINED, refusal=kept, model="made")
+    for number in range(count):
+        record_golden(answer=row, key=f"golden {number}", is_right=number < count * share_right)
+
+
+@pytest.mark.parametrize("count", [60, 120])
+def test_golden_questions_show_what_was_refused_without_need(
+    people: People, corpora: tuple[Corpus, Corpus], made: Calibration, count: int
+) -> None:  # fmt: skip
+    odds = next(value for value in np.linspace(6, -4, 101) if not _is_answered(made.calibrator, made.threshold(0.2).value, value))
+    record_golden_answers(people, corpora[0], count, 1.0, float(odds))
+    learn(corpus=corpora[0])
+    setting = setting_of(corpora[0].pk)
+    assert _is_answered(setting.calibrator, setting.threshold.value, float(odds))
+    assert "never less strict" not in page_of(people.ada, corpora[0])
+    assert not setting_of(corpora[1].pk).is_own
+
+
+def test_few_golden_questions_loosen_nothing(people: People, corpora: tuple[Corpus, Corpus], made: Calibration) -> None:
+    odds = next(value for value in np.linspace(6, -4, 101) if not _is_answered(made.calibrator, made.threshold(0.2).value, value))
+    record_golden_answers(people, corpora[0], 39, 1.0, float(odds))
+    judge(people, corpora[0], 20, 1.0, odds=float(odds))
+    learn(corpus=corpora[0])
+    setting = setting_of(corpora[0].pk)
+    assert setting.is_own
+    assert not _is_answered(setting.calibrator, setting.threshold.value, float(odds))
+    page = page_of(people.ada, corpora[0])
+    assert "never less strict" in page
+    assert "1 more golden question would show" in page
+
+
+def test_golden_questions_that_no_threshold_suits_answer_nothing(people: People, corpora: tuple[Corpus, Corpus]) -> None:
+    record_golden_answers(people, corpora[0], 120, 0.5, 3.0)
+    learn(corpus=corpora[0])
+    assert setting_of(corpora[0].pk).threshold.answers_nothing
+
+
+def _is_answered(own: calibrator.Calibrator, threshold: float, odds: float) -> bool:
+    return own.probability(dict.fromkeys(FEATURES, 0.0) | {"null_odds": odds, "cosine_sentence": 0.6}) >= threshold
+
+
 def test_it_counts_a_question_once_and_no_answer_of_another_reader(people: People, corpora: tuple[Corpus, Corpus]) -> None:
     judge(people, corpora[0], 3, 0.0)
     judge(people, corpora[0], 3, 1.0)
