@@ -43,6 +43,7 @@ SLICE_S = 3.0  # of the embedded worker's time, before documents get their turn 
 LOOK_EVERY_S = 30.0
 LEFT_BEHIND = timedelta(minutes=10)
 KILLER = "Answering this question stopped the worker three times."
+UNSURE = "It refused, and should have answered: the closest words, which it offered, are right."
 
 _looked_at = -LOOK_EVERY_S
 
@@ -111,23 +112,23 @@ def ask_golden(run: GoldenRun, waiting: GoldenResult) -> dict[str, Any]:
         run_now(row)
         row.refresh_from_db()
         judged = _judged(waiting, row)
-        _teach_calibration(waiting, row, is_correct=bool(judged["is_correct"]))
-        return judged
+        is_right = _has_right_words(waiting, row, is_correct=bool(judged["is_correct"]))
+        _teach_calibration(waiting, row, is_right=is_right)
+        return judged | ({"problem": UNSURE} if is_right and row.state == AnswerState.ABSTAINED else {})
     finally:
         row.conversation.delete()
 
 
-def _teach_calibration(waiting: GoldenResult, row: Answer, *, is_correct: bool) -> None:
+def _teach_calibration(waiting: GoldenResult, row: Answer, *, is_right: bool) -> None:
+    if waiting.question_id and row.state in (AnswerState.ANSWERED, AnswerState.ABSTAINED):
+        record_golden(answer=row, key=calibration_key(waiting.question_id), is_right=is_right)
+
+
+def _has_right_words(waiting: GoldenResult, row: Answer, *, is_correct: bool) -> bool:
     """Whether the words that were shown, or that would have been had the reader been surer, answer the question. To a question
     that no document answers all words are wrong."""
-    if not waiting.question_id or row.state not in (AnswerState.ANSWERED, AnswerState.ABSTAINED):
-        return
-    is_right = is_correct if row.state == AnswerState.ANSWERED else _would_have_been_right(waiting, row)
-    record_golden(answer=row, key=calibration_key(waiting.question_id), is_right=is_right)
-
-
-def _would_have_been_right(waiting: GoldenResult, row: Answer) -> bool:
-    """Of a refused answer, by the words that it would have quoted."""
+    if row.state == AnswerState.ANSWERED:
+        return is_correct
     nearest = row.refusal.get("nearest")
     chunk = Chunk.objects.select_related("document").filter(pk=nearest["passage"]).first() if nearest else None
     if chunk is None or waiting.expects == Expectation.REFUSAL:

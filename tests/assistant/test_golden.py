@@ -11,16 +11,17 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from assistant.calibration.models import CorpusCalibration
+from assistant.calibration.models import CorpusCalibration, RefusalJudgement
+from assistant.calibration.services import set_risk
 from assistant.golden import runs
 from assistant.golden.automatic import queue_changed_runs
 from assistant.golden.comparing import compare
-from assistant.golden.editing import Draft, add_question, key_of, phrases_of
+from assistant.golden.editing import Draft, add_question, calibration_key, key_of, phrases_of
 from assistant.golden.errors import GoldenError
 from assistant.golden.importing import ImportRefusedError, import_questions
 from assistant.golden.judging import Gate, judge
 from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun, RunState, Trigger
-from assistant.golden.running import KILLER, work_golden_runs, work_on
+from assistant.golden.running import KILLER, UNSURE, work_golden_runs, work_on
 from assistant.golden.runs import Claim, claim_run, queue_run, record_result, release, stop_run
 from assistant.models import Answer, Conversation
 from assistant.services import create_answer, record_feedback
@@ -195,6 +196,26 @@ def test_it_asks_through_the_one_answer_path_and_leaves_no_conversation(people: 
     assert (refusal.outcome, refusal.is_cited) == ("abstained", None)
     assert parental.problem == "The answer does not say “nineteen weeks”."
     assert not Conversation.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_teaches_by_what_a_refused_answer_would_have_said(people: People) -> None:
+    handbook, _ = make_corpora(people)
+    add_text(handbook, "leave.md", LEAVE)
+    set_risk(corpus=handbook, risk=0.01)  # no threshold keeps it, so everything is refused
+    asked = {
+        LEAVE_QUESTION: ("27 days", "leave.md", "answer", True),
+        "How many days of leave do employees get?": ("27 days", "other.md", "answer", False),
+        "How many days of annual leave?": ("nineteen", "", "answer", False),
+        "How many days of annual leave do trainees get?": ("", "", "refusal", False),
+    }
+    add_text(handbook, "other.md", "# Rooms\n\nRooms are booked in the calendar.")
+    questions = [golden(handbook, text, *expected[:3]) for text, expected in asked.items()]
+    run = run_all(handbook)
+    assert [result.outcome for result in run.results.all()] == ["abstained"] * 4
+    assert [result.problem == UNSURE for result in run.results.all()] == [True, False, False, False]
+    taught = dict(RefusalJudgement.objects.values_list("key", "is_right"))
+    assert [taught[calibration_key(question.pk)] for question in questions] == [expected[3] for expected in asked.values()]
 
 
 @pytest.mark.django_db(transaction=True)
