@@ -24,6 +24,7 @@ from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
 from assistant.ledger.recording import Use, about_tokens, record_tiers
 from assistant.models import SEARCH_ANYWAY, Answer, AnswerState, Citation
+from assistant.offers import as_rows
 from assistant.permissions import searchable_partitions
 from assistant.tiers import Attempt, Question, first_that_works
 from ingestion.connections import release_connection
@@ -235,9 +236,8 @@ def _fill(row: Answer, attempt: Attempt, reason: str, hits: Sequence[Hit], chunk
     row.text = answer_text(row.sentences)
     row.route, row.model, row.confidence = attempt.tier, attempt.model, attempt.confidence
     row.refusal = {**attempt.refusal, "route": reason}
-    if composition.quotes and not composition.is_answered:  # what came nearest: places only, so that it is gated like a passage
-        nearest = composition.quotes[0]
-        row.refusal["nearest"] = {"passage": nearest.passage, "start": nearest.start, "end": nearest.end}
+    if composition.quotes and not composition.is_answered:
+        row.refusal["offered"] = as_rows(composition.quotes)
     row.passages = [
         {"passage": hit.id, "score": hit.score, "document": chunks[hit.id].document_id, "revision": chunks[hit.id].revision}
         for hit in hits if hit.id in chunks

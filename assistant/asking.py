@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import CommandError
 
 from assistant.models import Answer, AnswerState
+from assistant.offers import is_unsure, offers_of
 from assistant.services import create_answer
 from assistant.streams import run_now
 from ingestion.models import Corpus
@@ -62,7 +63,8 @@ def as_result(row: Answer) -> dict[str, Any]:
             }
             for citation in row.citations.select_related("document")
         ],
-        "closest": _closest(row),
+        "is_unsure": is_unsure(row),
+        "offered": _offered(row),
         "route": row.route,
         "model": row.model,
         "confidence": row.confidence,
@@ -70,17 +72,17 @@ def as_result(row: Answer) -> dict[str, Any]:
     }
 
 
-def _closest(row: Answer) -> dict[str, Any] | None:
-    """Of a refused answer, the words that would have been quoted, while their document may be read."""
-    nearest = row.refusal.get("nearest")
-    if row.state != AnswerState.ABSTAINED or not nearest:
-        return None
-    chunk = readable_chunks(row.conversation.user, [nearest["passage"]]).select_related("document").first()
-    if chunk is None:
-        return None
-    return {
-        "document": chunk.document.source_name,
-        "title": chunk.document.title,
-        "quote": chunk.text[nearest["start"] : nearest["end"]],
-        "probability": row.refusal.get("probability"),
-    }
+def _offered(row: Answer) -> list[dict[str, Any]]:
+    """Of a refused answer, the words that would have been quoted, the likeliest first, while their documents may be read."""
+    offers = offers_of(row)
+    chunks = readable_chunks(row.conversation.user, [offer.passage for offer in offers]).select_related("document")
+    known = {chunk.pk: chunk for chunk in chunks}
+    return [
+        {
+            "document": known[offer.passage].document.source_name,
+            "title": known[offer.passage].document.title,
+            "quote": offer.words(known[offer.passage]),
+        }
+        for offer in offers
+        if offer.passage in known
+    ]

@@ -16,14 +16,14 @@ from assistant.composing import segments
 from assistant.escalations.asker import PresentedEscalation, escalations_shown
 from assistant.golden.permissions import golden_corpora
 from assistant.models import Answer, AnswerState, Citation, Conversation
+from assistant.offers import Offer, is_unsure, offers_of
 from assistant.streams import expire_lost_answers
 from ingestion.models import Chunk, Document
 from ingestion.permissions import readable_chunks, readable_documents
 from specialists.router.types import HUMAN, SMALLTALK
 
 HIDDEN = "This sentence quoted a document that you may not read."
-CLOSEST_SHOWN = 2
-MAYBE = 0.3  # the least probability of being right at which closest words are offered as perhaps the answer
+CLOSEST_SHOWN = 3
 FOLLOW_UPS_SHOWN = 3
 QUESTION_WORDS = frozenset({"what", "who", "where", "when", "how", "why", "which"})
 
@@ -82,13 +82,14 @@ class PresentedAnswer:
     state: str
     sentences: tuple[PresentedSentence, ...]
     citations: tuple[PresentedCitation, ...]
-    closest: tuple[PresentedCitation, ...]
+    offered: tuple[PresentedCitation, ...]  # of a refusal: what would have been quoted, the likeliest first
+    closest: tuple[PresentedCitation, ...]  # the same, then the passages that the search brought first
     error_message: str
     steps: Steps
     verdict: str
     has_documents: bool = True
     is_narrowed: bool = False  # to corpora that were chosen
-    is_unsure: bool = False  # refused, though the closest words may well answer
+    is_unsure: bool = False  # refused, though what is offered may well answer
     help_in_distress: str = ""  # for someone whose words sound like it
     escalation: PresentedEscalation | None = None
     follow_ups: tuple[str, ...] = field(default=())
@@ -170,22 +171,21 @@ def _closest_chunks(answers: Sequence[Answer], user: User) -> dict[int, Chunk]:
 
 
 def _closest_ids(answer: Answer) -> list[int]:
-    """Of a refused answer, the passages to show: the one that would have been quoted, then the best of the search."""
+    """Of a refused answer, the passages that may be shown."""
     if answer.state != AnswerState.ABSTAINED:
         return []
-    nearest = _nearest(answer)
-    return list(dict.fromkeys([*([nearest] if nearest else []), *(item["passage"] for item in answer.passages)]))[:CLOSEST_SHOWN]
-
-
-def _nearest(answer: Answer) -> int:
-    """The passage that would have been quoted; 0 for none."""
-    return int(answer.refusal.get("nearest", {}).get("passage", 0)) if answer.state == AnswerState.ABSTAINED else 0
+    return list(dict.fromkeys([*(offer.passage for offer in offers_of(answer)), *(item["passage"] for item in answer.passages)]))
 
 
 def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[int, Chunk], *, is_last: bool) -> PresentedAnswer:
     citations = {citation.number: _citation(citation, documents) for citation in answer.citations.all()}
     feedback = getattr(answer, "feedback", None)
     is_rewritten = answer.standalone_question and answer.standalone_question != answer.question
+    offers = [item for item in offers_of(answer) if item.passage in closest]
+    offered = tuple(_offered(answer, closest[item.passage], item) for item in offers)
+    others = [
+        passage for passage in _closest_ids(answer) if passage in closest and passage not in {item.passage for item in offers}
+    ]
     return PresentedAnswer(
         id=answer.pk,
         conversation_id=answer.conversation_id,
@@ -194,13 +194,14 @@ def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[i
         state=answer.state,
         sentences=tuple(_sentence(item, citations) for item in answer.sentences),
         citations=tuple(citations.values()),
-        closest=tuple(_closest(answer, closest[passage]) for passage in _closest_ids(answer) if passage in closest),
+        offered=offered,
+        closest=(*offered, *(_opening(answer, closest[passage]) for passage in others))[:CLOSEST_SHOWN],
         error_message=answer.error_message,
         steps=_steps(answer),
         verdict=feedback.verdict if feedback else "",
         has_documents=answer.corpora_searched > 0 or answer.state != AnswerState.ABSTAINED,
         is_narrowed=answer.conversation.is_narrowed,
-        is_unsure=_nearest(answer) in closest and answer.refusal.get("probability", 0.0) >= MAYBE,
+        is_unsure=is_unsure(answer) and offers_of(answer)[0].passage in closest,
         help_in_distress=settings.HELP_IN_DISTRESS if answer.refusal.get("is_crisis") else "",
         follow_ups=_follow_ups(answer, citations.values()) if is_last else (),
     )
@@ -261,11 +262,18 @@ def _citation(citation: Citation, documents: dict[int, Document]) -> PresentedCi
     )
 
 
-def _closest(answer: Answer, chunk: Chunk) -> PresentedCitation:
+def _offered(answer: Answer, chunk: Chunk, offer: Offer) -> PresentedCitation:
+    return _piece(answer, chunk, chunk.start + offer.start, chunk.start + offer.end)
+
+
+def _opening(answer: Answer, chunk: Chunk) -> PresentedCitation:
+    """A passage that the search brought, by its first sentence."""
     start, end = chunk.sentences[0] if chunk.sentences else (chunk.start, chunk.end)
-    nearest = answer.refusal.get("nearest", {})
-    if nearest.get("passage") == chunk.pk:
-        start, end = chunk.start + nearest["start"], chunk.start + nearest["end"]
+    return _piece(answer, chunk, start, end)
+
+
+def _piece(answer: Answer, chunk: Chunk, start: int, end: int) -> PresentedCitation:
+    """`start` and `end`: characters of the document."""
     document = chunk.document
     return PresentedCitation(
         number=0,

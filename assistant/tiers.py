@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from assistant.calibration.services import decide_for
 from ingestion.models import Chunk
-from specialists.composition.composing import compose_spans, find
+from specialists.composition.composing import compose_spans, find, offer
 from specialists.composition.types import Composition, Evidence
 from specialists.errors import SpecialistError
 from specialists.extractive import EXTRACTIVE_MODEL, compose, load_parameters
@@ -60,7 +60,7 @@ def _read(question: Question) -> Attempt:
     reading = reader.read(question.text, passages)
     spans = find(question.text, reading, question.evidence)
     refusal, kept = decide_for(question.text, reading, spans, question.evidence, question.found, question.chunks)
-    composition = replace(compose_spans(question.text, spans), is_answered=refusal.is_answered)
+    composition = compose_spans(question.text, spans) if refusal.is_answered else offer(spans)
     return Attempt(READER, reader.name, composition, refusal.probability, refusal.threshold, kept)
 
 

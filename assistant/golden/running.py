@@ -33,6 +33,7 @@ from assistant.golden.runs import (
     release,
 )
 from assistant.models import Answer, AnswerState, Conversation
+from assistant.offers import offers_of
 from assistant.services import create_answer
 from assistant.streams import run_now
 from ingestion.models import Chunk
@@ -129,16 +130,16 @@ def _has_right_words(waiting: GoldenResult, row: Answer, *, is_correct: bool) ->
     that no document answers all words are wrong."""
     if row.state == AnswerState.ANSWERED:
         return is_correct
-    nearest = row.refusal.get("nearest")
-    chunk = Chunk.objects.select_related("document").filter(pk=nearest["passage"]).first() if nearest else None
-    if chunk is None or waiting.expects == Expectation.REFUSAL:
+    offer = next(iter(offers_of(row)), None)
+    chunk = Chunk.objects.select_related("document").filter(pk=offer.passage).first() if offer else None
+    if offer is None or chunk is None or waiting.expects == Expectation.REFUSAL:
         return False
     judgement = judge(
         expects=waiting.expects,
         must_contain=waiting.must_contain,
         document_name=waiting.document_name,
         state=AnswerState.ANSWERED,
-        text=chunk.text[nearest["start"] : nearest["end"]],
+        text=offer.words(chunk),
         cited={chunk.document.source_name},
     )
     return judgement.is_correct

@@ -23,6 +23,8 @@ DIFFER = "The documents differ:"
 AGREES_WITHIN = 4.0  # log-odds below the best span that an agreeing one may be
 CONTRADICTS_WITHIN = 2.0
 ALSO_WITHIN = 0.7
+OFFERED_WITHIN = 2.3  # log-odds: a tenth as likely as the best one
+MOST_OFFERED = 3
 MOST_AGREEING = 3
 SAME_SUBJECT = 0.6  # of the question's terms that the best sentence has, the share that an agreeing one must have
 
@@ -64,6 +66,17 @@ def compose_spans(question: str, found: Sequence[Found]) -> Composition:
         page.write(found[0], agreeing=agreeing[:MOST_AGREEING])
         _write_also(page, found, agreeing)
     return Composition(True, confidence_of(found[0], agreeing), tuple(page.quotes), tuple(page.sentences))
+
+
+def offer(found: Sequence[Found]) -> Composition:
+    """What to show when no span is sure enough to answer: the sentences around the likeliest, best first, none twice."""
+    quotes: list[Quote] = []
+    for item in found:
+        start, end = item.quote
+        is_new = all(item.evidence.passage != known.passage or end <= known.start or known.end <= start for known in quotes)
+        if is_new and item.rank_score >= found[0].rank_score - OFFERED_WITHIN and len(quotes) < MOST_OFFERED:
+            quotes.append(Quote(item.evidence.passage, start, end, item.words, item.span.score))
+    return Composition(is_answered=False, confidence=0.0, quotes=tuple(quotes))
 
 
 def find(question: str, reading: Reading, evidence: Sequence[Evidence], ranking: Ranking | None = None) -> list[Found]:

@@ -165,22 +165,32 @@ def test_it_shows_the_words_that_came_nearest_when_it_refuses(people: People) ->
     chunks = [make_chunk(rebates, "Rebates are paid in February."), make_chunk(leave, both)]
     passages = [{"passage": chunk.pk, "score": 0.5} for chunk in chunks]
     nearest = {"passage": chunks[1].pk, "start": 28, "end": 54}
+    other = {"passage": chunks[1].pk, "start": 0, "end": 26}
+    hidden = {"passage": chunks[0].pk, "start": 0, "end": 29}
     row = make_answer(
-        people.ben, "How many days?", state="abstained", corpora_searched=2, passages=passages, refusal={"nearest": nearest}
+        people.ben, "How many days?", state="abstained", corpora_searched=2, passages=passages, refusal={"offered": [nearest]}
     )  # fmt: skip
     page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
     assert page.index("Employees receive 27 days.") < page.index("Rebates are paid")
     assert "Leave is planned by March." not in page
     assert "do not answer this" in page
-    row.refusal = {"nearest": nearest, "probability": 0.6}
+    row.refusal = {"offered": [nearest], "probability": 0.6}
     row.save()
     page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
     assert "No answer is sure enough to give." in page
     assert "This may be it" in page
-    row.refusal = {"nearest": {**nearest, "passage": chunks[0].pk}, "probability": 0.6}
+    row.refusal = {"nearest": nearest, "probability": 0.6}  # as it was kept earlier
+    row.save()
+    assert "This may be it" in text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
+    row.refusal = {"offered": [nearest, hidden, other], "probability": 0.6}
+    row.save()
+    page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
+    assert "One of these may be it" in page
+    assert page.index("Employees receive 27 days.") < page.index("Rebates are paid") < page.index("Leave is planned")
+    row.refusal = {"offered": [hidden, nearest], "probability": 0.6}
     row.conversation.user = people.cy  # who may not read the Sales corpus
     row.conversation.save()
     row.save()
     page = text_of(client_of(people.cy), reverse("assistant:conversation", args=[row.conversation_id]))
     assert "Rebates" not in page
-    assert "This may be it" not in page
+    assert "may be it" not in page

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from specialists.composition.composing import DIFFER, compose_reading
+from specialists.composition.composing import DIFFER, compose_reading, find, offer
 from specialists.composition.lists import asks_for_list
+from specialists.composition.ranking import BY_SCORE
 from specialists.composition.types import Composition, Evidence
 from tests.specialists.readings import passage, reading
 
@@ -47,6 +48,17 @@ def test_it_quotes_the_sentence_around_the_span_and_marks_the_span() -> None:
 def test_it_answers_nothing_without_a_span() -> None:
     result = compose_reading(QUESTION, reading(), [LEAVE])
     assert (result.is_answered, result.sentences, result.quotes) == (False, (), ())
+
+
+def test_it_offers_each_likely_sentence_once() -> None:
+    """When none is sure enough: the second span is in the first one's sentence, the last one much less likely."""
+    marks = reading(
+        (LEAVE, "27 days", 4.0), (LEAVE, "annual leave", 3.8), (BENEFITS, "twenty-seven days", 3.0), (OTHER, "25 days", 1.5)
+    )
+    result = offer(find(QUESTION, marks, [LEAVE, BENEFITS, OTHER], BY_SCORE))
+    assert not result.is_answered
+    assert [quote.text for quote in result.quotes] == ["Full-time employees receive 27 days of annual leave.", BENEFITS.text]
+    assert offer([]).quotes == ()
 
 
 def test_it_ignores_a_span_of_a_passage_that_is_not_there() -> None:

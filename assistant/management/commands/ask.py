@@ -10,7 +10,6 @@ from django.core.management.base import BaseCommand, CommandError
 
 from assistant.asking import ask, corpora_named, person_named
 from assistant.errors import QuestionError
-from assistant.presentation import MAYBE
 
 
 class Command(BaseCommand):
@@ -38,15 +37,13 @@ class Command(BaseCommand):
 
 def _as_text(result: dict[str, Any]) -> str:
     if result["status"] == "abstained":
-        return _refusal(result["closest"])
+        return _refusal(result)
     lines = [f"{item['text']} {''.join(f'[{number}]' for number in item['citations'])}" for item in result["sentences"]]
     notes = [f"[{item['n']}] {item['title']} ({item['document']})" for item in result["citations"]]
     return "\n".join([*lines, "", *notes])
 
 
-def _refusal(closest: dict[str, Any] | None) -> str:
-    if closest is None:
-        return "The documents this person may read do not answer this."
-    is_unsure = (closest["probability"] or 0.0) >= MAYBE
-    head = "No answer is sure enough to give." if is_unsure else "The documents this person may read do not answer this."
-    return f"{head}\n\nClosest: “{closest['quote']}” {closest['title']} ({closest['document']})"
+def _refusal(result: dict[str, Any]) -> str:
+    unsure, silent = "No answer is sure enough to give.", "The documents this person may read do not answer this."
+    offered = [f"Closest: “{item['quote']}” {item['title']} ({item['document']})" for item in result["offered"]]
+    return "\n\n".join([unsure if result["is_unsure"] else silent, *(offered if result["is_unsure"] else offered[:1])])

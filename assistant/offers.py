@@ -1,0 +1,44 @@
+"""The words that a refused answer offers as perhaps the answer: places in passages, gated anew whenever they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from assistant.models import Answer, AnswerState
+from ingestion.models import Chunk
+from specialists.composition.composing import MOST_OFFERED
+from specialists.composition.types import Quote
+
+MAYBE = 0.3  # the least probability of being right at which words are offered as perhaps the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """`start` and `end`: characters of the passage's text."""
+
+    passage: int
+    start: int
+    end: int
+
+    def words(self, chunk: Chunk) -> str:
+        return chunk.text[self.start : self.end]
+
+
+def as_rows(quotes: Sequence[Quote]) -> list[dict[str, int]]:
+    """What Answer.refusal["offered"] keeps; no words, so that a document that is gone or forbidden shows none."""
+    return [{"passage": quote.passage, "start": quote.start, "end": quote.end} for quote in quotes[:MOST_OFFERED]]
+
+
+def offers_of(answer: Answer) -> list[Offer]:
+    """Of a refused answer, the words that would have been quoted first, the likeliest first."""
+    if answer.state != AnswerState.ABSTAINED:
+        return []
+    earlier: dict[str, Any] | None = answer.refusal.get("nearest")  # what was kept before there were several
+    return [Offer(**row) for row in answer.refusal.get("offered", [earlier] if earlier else [])]
+
+
+def is_unsure(answer: Answer) -> bool:
+    """Whether it was refused though the first words may well answer."""
+    return bool(offers_of(answer)) and (answer.refusal.get("probability") or 0.0) >= MAYBE
