@@ -238,6 +238,7 @@ def _fill(row: Answer, attempt: Attempt, reason: str, hits: Sequence[Hit], chunk
     row.refusal = {**attempt.refusal, "route": reason}
     if composition.quotes and not composition.is_answered:
         row.refusal["offered"] = as_rows(composition.quotes)
+        row.refusal["withheld"] = as_rows(attempt.withheld)
     row.passages = [
         {"passage": hit.id, "score": hit.score, "document": chunks[hit.id].document_id, "revision": chunks[hit.id].revision}
         for hit in hits if hit.id in chunks

@@ -15,8 +15,8 @@ MAYBE = 0.3  # the least probability of being right at which words are offered a
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """`start` and `end`: characters of the passage's text."""
+class Place:
+    """Words of a passage: `start` and `end` are characters of its text."""
 
     passage: int
     start: int
@@ -27,16 +27,21 @@ class Offer:
 
 
 def as_rows(quotes: Sequence[Quote]) -> list[dict[str, int]]:
-    """What Answer.refusal["offered"] keeps; no words, so that a document that is gone or forbidden shows none."""
-    return [{"passage": quote.passage, "start": quote.start, "end": quote.end} for quote in quotes[:MOST_OFFERED]]
+    """What Answer.refusal keeps; no words, so that a document that is gone or forbidden shows none."""
+    return [{"passage": quote.passage, "start": quote.start, "end": quote.end} for quote in quotes]
 
 
-def offers_of(answer: Answer) -> list[Offer]:
-    """Of a refused answer, the words that would have been quoted first, the likeliest first."""
+def offers_of(answer: Answer) -> list[Place]:
+    """Of a refused answer, the sentences that may be it, the likeliest first."""
     if answer.state != AnswerState.ABSTAINED:
         return []
     earlier: dict[str, Any] | None = answer.refusal.get("nearest")  # what was kept before there were several
-    return [Offer(**row) for row in answer.refusal.get("offered", [earlier] if earlier else [])]
+    return [Place(**row) for row in answer.refusal.get("offered", [earlier] if earlier else [])][:MOST_OFFERED]
+
+
+def withheld_from(answer: Answer) -> list[Place]:
+    """Of a refused answer, all that it would have quoted, had the reader been sure enough."""
+    return [Place(**row) for row in answer.refusal.get("withheld", [])] if answer.state == AnswerState.ABSTAINED else []
 
 
 def is_unsure(answer: Answer) -> bool:

@@ -16,7 +16,7 @@ from assistant.composing import segments
 from assistant.escalations.asker import PresentedEscalation, escalations_shown
 from assistant.golden.permissions import golden_corpora
 from assistant.models import Answer, AnswerState, Citation, Conversation
-from assistant.offers import Offer, is_unsure, offers_of
+from assistant.offers import Place, is_unsure, offers_of
 from assistant.streams import expire_lost_answers
 from ingestion.models import Chunk, Document
 from ingestion.permissions import readable_chunks, readable_documents
@@ -262,7 +262,7 @@ def _citation(citation: Citation, documents: dict[int, Document]) -> PresentedCi
     )
 
 
-def _offered(answer: Answer, chunk: Chunk, offer: Offer) -> PresentedCitation:
+def _offered(answer: Answer, chunk: Chunk, offer: Place) -> PresentedCitation:
     return _piece(answer, chunk, chunk.start + offer.start, chunk.start + offer.end)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.calibration.services import decide_for
 from ingestion.models import Chunk
 from specialists.composition.composing import compose_spans, find, offer
-from specialists.composition.types import Composition, Evidence
+from specialists.composition.types import Composition, Evidence, Quote
 from specialists.errors import SpecialistError
 from specialists.extractive import EXTRACTIVE_MODEL, compose, load_parameters
 from specialists.refusal.calibrator import check_fitted_for
@@ -44,6 +44,7 @@ class Attempt:
     confidence: float
     threshold: float
     refusal: dict[str, Any] = field(default_factory=dict)
+    withheld: tuple[Quote, ...] = ()  # of a refusal: what an answer would have quoted
 
 
 def try_tier(tier: str, question: Question) -> Attempt:
@@ -60,8 +61,10 @@ def _read(question: Question) -> Attempt:
     reading = reader.read(question.text, passages)
     spans = find(question.text, reading, question.evidence)
     refusal, kept = decide_for(question.text, reading, spans, question.evidence, question.found, question.chunks)
-    composition = compose_spans(question.text, spans) if refusal.is_answered else offer(spans)
-    return Attempt(READER, reader.name, composition, refusal.probability, refusal.threshold, kept)
+    composed = compose_spans(question.text, spans)
+    if refusal.is_answered:
+        return Attempt(READER, reader.name, composed, refusal.probability, refusal.threshold, kept)
+    return Attempt(READER, reader.name, offer(spans), refusal.probability, refusal.threshold, kept, composed.quotes)
 
 
 def _quote(question: Question) -> Attempt:

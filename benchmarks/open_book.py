@@ -125,7 +125,7 @@ def ask_all(questions: Path, *, risk: float, show: bool) -> dict[str, Any]:
         if golds:
             offered = [holds(item["quote"], golds) for item in result["offered"]]
             found["right or offered first"].append(is_right or any(offered[:1]))
-            found["right or offered"].append(is_right or any(offered))
+            found["right or offered"].append(is_right or any(offered if result["is_unsure"] else offered[:1]))
             found.setdefault(f"right answers, {row['document'].split('/')[0]}", []).append(is_right)
         found["wrong among answers"] += [not is_right] if is_answered else []
         found["precise citations"] += precise(result) if is_answered else []

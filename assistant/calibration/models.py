@@ -20,7 +20,7 @@ class CorpusCalibration(models.Model):
     intercept = models.FloatField(null=True)
     threshold = models.FloatField(null=True)  # chosen on its own judged answers; above 1: none keeps the risk; null: too few
     judged = models.PositiveIntegerField(default=0)  # answers that slope and intercept were fitted on
-    golden = models.PositiveIntegerField(default=0)  # of them answers to golden questions, which are judged shown or not
+    is_complete = models.BooleanField(default=False)  # learnt from golden questions alone, which are judged shown or not
     base = models.CharField(max_length=64, blank=True)  # the shipped calibration that they belong to
     fitted_at = models.DateTimeField(null=True)
 
@@ -36,6 +36,7 @@ class RefusalJudgement(models.Model):
     reader = models.CharField(max_length=80, blank=True)  # whose odds the features are
     features = models.JSONField()
     is_right = models.BooleanField()
+    is_unanswerable = models.BooleanField(default=False)  # no document answers the question
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assistant.calibration.charts import Chart, draw_reliability, draw_risk
-from assistant.calibration.services import LEAST_JUDGED, Setting, chosen_on, judged_in, own_answers, own_threshold, setting_of
+from assistant.calibration.services import LEAST_JUDGED, Setting, chosen_on, lessons_of, own_threshold, setting_of
 from ingestion.models import Corpus
 from specialists.measures import auroc
 from specialists.refusal import measures
@@ -41,7 +41,7 @@ class CalibrationPage:
     texts: str  # what the shipped questions are about
     judged_here: int
     missing: int
-    golden_missing: int  # golden questions that would let it answer more than what is shipped
+    is_complete: bool  # whether what would be learnt now may answer more than what is shipped
     auroc: float
     ece: float
     aurc: float
@@ -59,22 +59,24 @@ class CalibrationPage:
 def present_calibration(corpus: Corpus) -> CalibrationPage:
     """From the corpus's own judged answers once they have been learnt from, else from the shipped held-out questions."""
     setting = setting_of(corpus.pk)
-    own = own_answers(corpus, setting.calibrator) if setting.is_own else None
+    lessons = lessons_of(corpus)
+    own = lessons.under(setting.calibrator) if setting.is_own else None
     shown = own if own is not None and len(own) >= LEAST_JUDGED else shipped().held_out
     probability, is_right = shown.probability, shown.is_right
     came = measures.applied(probability, is_right, setting.threshold.value)
-    judged = len(judged_in(corpus)[0])
     curve = measures.risk_coverage_curve(probability, is_right)
     return CalibrationPage(
         corpus=corpus,
         setting=setting,
-        words=_own_words(setting, came, len(shown)) if shown is own else in_words(setting.threshold, setting.risk),
+        words=_own_words(setting, came, shown is own, len(shown))
+        if setting.is_own
+        else in_words(setting.threshold, setting.risk),
         came=came,
         shown=shown,
         texts="an organization’s guides" if "organisation" in (shipped().about or {}) else "encyclopaedia articles",
-        judged_here=judged,
-        missing=max(LEAST_JUDGED - judged, 0),
-        golden_missing=max(LEAST_JUDGED - setting.golden, 0),
+        judged_here=len(lessons),
+        missing=max(LEAST_JUDGED - len(lessons), 0),
+        is_complete=lessons.is_complete,
         auroc=auroc(probability, is_right),
         ece=measures.expected_calibration_error(probability, is_right),
         aurc=measures.aurc(probability, is_right),
@@ -97,11 +99,11 @@ def in_words(threshold: Threshold, risk: float) -> str:
     return f"Of 100 questions about {answered} are answered; at most {wrong} of 100 answers are wrong, with 95% confidence."
 
 
-def _own_words(setting: Setting, came: Threshold, judged: int) -> str:
-    """The setting by the corpus's own judged answers: what was measured of them, and no promise."""
+def _own_words(setting: Setting, came: Threshold, is_here: bool, judged: int) -> str:
+    """The setting by the corpus’s own judged answers (`is_here`) or the shipped questions: what was measured, and no promise."""
     if setting.threshold.answers_nothing:
         return in_words(setting.threshold, setting.risk)
-    given = f"{came.answered} of {judged} judged answers of this corpus are sure enough"
+    given = f"{came.answered} of {judged} {'judged answers of this corpus' if is_here else 'held-out questions'} are sure enough"
     return f"{given}; {round(came.risk * came.answered)} of them were wrong." if came.answered else f"{given}."
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from django.utils import timezone
+from numpy.typing import NDArray
 
 from assistant.calibration.models import CorpusCalibration, RefusalJudgement
 from assistant.models import Answer, AnswerState, Feedback
@@ -25,27 +26,48 @@ from specialists.refusal.measures import NOTHING, Threshold, choose_threshold
 
 LEAST_JUDGED = 40  # fewer say less than the shipped calibration does
 LEAST_TO_CHOOSE = 100
+LEAST_UNANSWERABLE = 0.2  # of the golden questions that may loosen: without them an answer to such a question costs nothing
 LEAST_RISK, MOST_RISK = 0.01, 0.30
 _WRONG = (Feedback.Reason.NONE, Feedback.Reason.WRONG, Feedback.Reason.WRONG_SOURCE, Feedback.Reason.OUTDATED)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What counts for a corpus. `is_own`: its slope and intercept were learnt there, from `judged` answers, `golden` of them to
-    golden questions; the threshold's value is then its own, and what was measured of it is not in `threshold`."""
+    """What counts for a corpus. `is_own`: its slope and intercept were learnt there, from `judged` answers; the threshold's value
+    is then its own, and what was measured of it is not in `threshold`. `is_complete`: from golden questions alone, so that it may
+    answer more than what is shipped."""
 
     risk: float
     calibrator: Calibrator
     threshold: Threshold
     is_own: bool = False
     judged: int = 0
-    golden: int = 0
+    is_complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """A corpus's judged answers, features and verdicts (1 right, 0 wrong). `is_complete`: those to golden questions alone. People
+    judge what they were shown; a golden question is judged by what would have been said, shown or not. So enough of them, with
+    enough that no document answers, show what was refused without need."""
+
+    pairs: tuple[tuple[dict[str, float], float], ...]
+    is_complete: bool
+
+    def __len__(self) -> int:
+        return len(self.pairs)
 
     @property
-    def may_loosen(self) -> bool:
-        """Whether what was learnt may answer more than what is shipped. People judge what they were shown; a golden question is
-        judged by what would have been said, shown or not, so enough of them show what was refused without need."""
-        return self.golden >= LEAST_JUDGED
+    def rows(self) -> NDArray[np.float64]:
+        return np.array([vector(features) for features, _ in self.pairs])
+
+    @property
+    def is_right(self) -> NDArray[np.float64]:
+        return np.array([verdict for _, verdict in self.pairs])
+
+    def under(self, calibrator: Calibrator) -> Judged:
+        """With the probabilities that this calibrator states."""
+        return Judged(calibrator.probabilities(self.rows), self.is_right) if self.pairs else Judged(np.zeros(0), np.zeros(0))
 
 
 def is_readable() -> bool:
@@ -73,22 +95,24 @@ def setting_of(corpus_id: int | None) -> Setting:
     base, threshold = shipped().calibrator, shipped_threshold(risk)
     if row is None or row.slope is None or row.intercept is None or row.base != base_name():
         return Setting(risk, base, threshold)
+    if row.is_complete and not lessons_of(row.corpus).is_complete:  # golden questions were changed or deleted since
+        return Setting(risk, base, threshold)
     own = replace(base, slope=row.slope, intercept=row.intercept)
-    setting = Setting(risk, own, threshold, True, row.judged, row.golden)
+    setting = Setting(risk, own, threshold, True, row.judged, row.is_complete)
     return replace(setting, threshold=own_threshold(setting, risk, row.threshold))
 
 
 def own_threshold(setting: Setting, risk: float, chosen: float | None) -> Threshold:
-    """For a corpus with its own calibrator. `chosen`: on its own judged answers, None when those are too few. Unless it may
-    loosen, it is at least as strict as what is shipped, by the own probability and by the shipped one."""
+    """For a corpus with its own calibrator. `chosen`: on its own judged answers, None when those are too few. Unless it was
+    learnt from golden questions, it is at least as strict as what is shipped, by the own probability and by the shipped one."""
     base, threshold, own = shipped().calibrator, shipped_threshold(risk), setting.calibrator
     if chosen is not None and chosen > 1:
         return NOTHING
-    if setting.golden >= LEAST_TO_CHOOSE and chosen is not None:
+    if setting.is_complete and chosen is not None:
         return replace(threshold, value=chosen)
     if threshold.answers_nothing:
         return NOTHING
-    same = 0.0 if setting.may_loosen else own.probability_at(base.raw_at(threshold.value))
+    same = 0.0 if setting.is_complete else own.probability_at(base.raw_at(threshold.value))
     return replace(threshold, value=max(threshold.value, same, chosen or 0.0))
 
 
@@ -138,17 +162,18 @@ def set_risk(*, corpus: Corpus, risk: float) -> CorpusCalibration:
 
 def _with_threshold(row: CorpusCalibration) -> CorpusCalibration:
     """The threshold for the row's risk on its corpus's own judged answers, when they are enough to choose one."""
-    row.threshold = chosen_on(own_answers(row.corpus, setting_of(row.corpus_id).calibrator), row.risk)
+    setting = setting_of(row.corpus_id)
+    row.threshold = chosen_on(lessons_of(row.corpus).under(setting.calibrator), row.risk) if setting.is_own else None
     row.save(update_fields=["threshold"])
     return row
 
 
-def record_golden(*, answer: Answer, key: str, is_right: bool) -> None:
+def record_golden(*, answer: Answer, key: str, is_right: bool, is_unanswerable: bool = False) -> None:
     """Keep what a golden question's answer was decided on; the newest judgement of a question counts."""
     corpus_id, features = answer.refusal.get("corpus"), answer.refusal.get("features")
     if corpus_id and features:
-        defaults = {"features": features, "is_right": is_right, "reader": answer.model}
-        RefusalJudgement.objects.update_or_create(corpus_id=corpus_id, key=key[:80], defaults=defaults)
+        judged = {"features": features, "is_right": is_right, "is_unanswerable": is_unanswerable, "reader": answer.model}
+        RefusalJudgement.objects.update_or_create(corpus_id=corpus_id, key=key[:80], defaults=judged)
 
 
 def forget_golden(*, key: str) -> None:
@@ -156,58 +181,51 @@ def forget_golden(*, key: str) -> None:
     RefusalJudgement.objects.filter(key=key).delete()
 
 
-def judged_in(corpus: Corpus) -> tuple[list[dict[str, float]], list[float]]:
-    """Features and verdicts (1 right, 0 wrong) of the corpus's judged answers by the reader that the calibration belongs to:
-    people's feedback, the newest on each question, then golden questions.
-
-    Feedback that says neither (incomplete, or that a refusal was wrong) is left out."""
+def lessons_of(corpus: Corpus) -> Lessons:
+    """The corpus's answers by the reader that the calibration belongs to, as people and golden questions judged them; the golden
+    ones alone once they are complete."""
     if not is_readable():
-        return [], []
-    reader = shipped().reader
+        return Lessons((), False)
+    rows = RefusalJudgement.objects.filter(corpus=corpus, reader=shipped().reader).order_by("pk")
+    golden = [row for row in rows if _has_features(row.features)]
+    pairs = [(row.features, float(row.is_right)) for row in golden]
+    if len(golden) >= LEAST_JUDGED and sum(row.is_unanswerable for row in golden) >= LEAST_UNANSWERABLE * len(golden):
+        return Lessons(tuple(pairs), True)
+    return Lessons((*_opinions_on(corpus), *pairs), False)
+
+
+def _opinions_on(corpus: Corpus) -> list[tuple[dict[str, float], float]]:
+    """People's feedback, the newest on each question. What says neither (incomplete, or that a refusal was wrong) is left out."""
     opinions = Feedback.objects.filter(
-        answer__refusal__corpus=corpus.pk, answer__state=AnswerState.ANSWERED, answer__model=reader
+        answer__refusal__corpus=corpus.pk, answer__state=AnswerState.ANSWERED, answer__model=shipped().reader
     )
     opinions = opinions.filter(verdict=Feedback.Verdict.HELPFUL) | opinions.filter(reason__in=_WRONG)
     newest: dict[str, tuple[Any, float]] = {}
     names = ("answer__standalone_question", "answer__question", "answer__refusal__features", "verdict")
     for understood, typed, features, verdict in opinions.values_list(*names).order_by("updated_at", "pk"):
         newest[" ".join((understood or typed).lower().split())] = (features, float(verdict == Feedback.Verdict.HELPFUL))
-    pairs = list(newest.values())
-    pairs += _golden_in(corpus)
-    pairs = [pair for pair in pairs if _is_complete(pair[0])]
-    return [features for features, _ in pairs], [is_right for _, is_right in pairs]
+    return [pair for pair in newest.values() if _has_features(pair[0])]
 
 
-def _golden_in(corpus: Corpus) -> list[tuple[dict[str, float], float]]:
-    rows = RefusalJudgement.objects.filter(corpus=corpus, reader=shipped().reader).order_by("pk")
-    return [(item.features, float(item.is_right)) for item in rows if _is_complete(item.features)]
-
-
-def _is_complete(features: Any) -> bool:
+def _has_features(features: Any) -> bool:
     return isinstance(features, dict) and features.keys() >= set(FEATURES)
 
 
 def learn(*, corpus: Corpus) -> CorpusCalibration | None:
-    """Fit the corpus's own slope and intercept, shrunk to the shipped ones; None when too little has been judged."""
-    features, is_right = judged_in(corpus)
-    if len(features) < LEAST_JUDGED:
+    """Fit the corpus's own slope and intercept, shrunk to the shipped ones. When too little is judged (any more), None: the
+    shipped ones count."""
+    lessons = lessons_of(corpus)
+    if len(lessons) < LEAST_JUDGED:
+        CorpusCalibration.objects.filter(corpus=corpus).update(slope=None, intercept=None, threshold=None, judged=0)
         return None
     base = shipped().calibrator
-    own = adapt(base, base.raw(np.array([vector(item) for item in features])), np.array(is_right))
+    own = adapt(base, base.raw(lessons.rows), lessons.is_right)
     learnt = {
         "slope": own.slope,
         "intercept": own.intercept,
-        "judged": len(features),
-        "golden": len(_golden_in(corpus)),
+        "judged": len(lessons),
+        "is_complete": lessons.is_complete,
         "base": base_name(),
         "fitted_at": timezone.now(),
     }
     return _with_threshold(CorpusCalibration.objects.update_or_create(corpus=corpus, defaults=learnt)[0])
-
-
-def own_answers(corpus: Corpus, calibrator: Calibrator) -> Judged:
-    """The corpus's judged answers under this calibrator."""
-    features, is_right = judged_in(corpus)
-    if not features:
-        return Judged(np.zeros(0), np.zeros(0))
-    return Judged(calibrator.probabilities(np.array([vector(item) for item in features])), np.array(is_right))

@@ -19,7 +19,7 @@ from assistant.errors import QuestionError
 from assistant.golden.automatic import queue_changed_runs
 from assistant.golden.editing import calibration_key
 from assistant.golden.judging import judge
-from assistant.golden.models import Expectation, GoldenResult, GoldenRun
+from assistant.golden.models import Expectation, GoldenQuestion, GoldenResult, GoldenRun
 from assistant.golden.permissions import may_ask
 from assistant.golden.runs import (
     MAX_ATTEMPTS,
@@ -33,7 +33,7 @@ from assistant.golden.runs import (
     release,
 )
 from assistant.models import Answer, AnswerState, Conversation
-from assistant.offers import offers_of
+from assistant.offers import withheld_from
 from assistant.services import create_answer
 from assistant.streams import run_now
 from ingestion.models import Chunk
@@ -44,7 +44,7 @@ SLICE_S = 3.0  # of the embedded worker's time, before documents get their turn 
 LOOK_EVERY_S = 30.0
 LEFT_BEHIND = timedelta(minutes=10)
 KILLER = "Answering this question stopped the worker three times."
-UNSURE = "It refused, and should have answered: the closest words, which it offered, are right."
+UNSURE = "It refused, and should have answered: the words that it held back are right."
 
 _looked_at = -LOOK_EVERY_S
 
@@ -121,8 +121,15 @@ def ask_golden(run: GoldenRun, waiting: GoldenResult) -> dict[str, Any]:
 
 
 def _teach_calibration(waiting: GoldenResult, row: Answer, *, is_right: bool) -> None:
-    if waiting.question_id and row.state in (AnswerState.ANSWERED, AnswerState.ABSTAINED):
-        record_golden(answer=row, key=calibration_key(waiting.question_id), is_right=is_right)
+    """Unless the question was changed or deleted since the run was queued, or asks for a document and no words: then any words of
+    that document would be right."""
+    question = GoldenQuestion.objects.filter(pk=waiting.question_id or 0).first()
+    judged_by = ("key", "expects", "must_contain", "document_name")
+    if question is None or any(getattr(question, name) != getattr(waiting, name) for name in judged_by):
+        return
+    is_unanswerable = waiting.expects == Expectation.REFUSAL
+    if (is_unanswerable or waiting.must_contain) and row.state in (AnswerState.ANSWERED, AnswerState.ABSTAINED):
+        record_golden(answer=row, key=calibration_key(question.pk), is_right=is_right, is_unanswerable=is_unanswerable)
 
 
 def _has_right_words(waiting: GoldenResult, row: Answer, *, is_correct: bool) -> bool:
@@ -130,17 +137,19 @@ def _has_right_words(waiting: GoldenResult, row: Answer, *, is_correct: bool) ->
     that no document answers all words are wrong."""
     if row.state == AnswerState.ANSWERED:
         return is_correct
-    offer = next(iter(offers_of(row)), None)
-    chunk = Chunk.objects.select_related("document").filter(pk=offer.passage).first() if offer else None
-    if offer is None or chunk is None or waiting.expects == Expectation.REFUSAL:
+    places = withheld_from(row)
+    chunks = {
+        chunk.pk: chunk for chunk in Chunk.objects.select_related("document").filter(pk__in={item.passage for item in places})
+    }
+    if not places or len(chunks) < len({item.passage for item in places}) or not waiting.must_contain:
         return False
     judgement = judge(
         expects=waiting.expects,
         must_contain=waiting.must_contain,
         document_name=waiting.document_name,
         state=AnswerState.ANSWERED,
-        text=offer.words(chunk),
-        cited={chunk.document.source_name},
+        text="\n".join(item.words(chunks[item.passage]) for item in places),
+        cited={chunk.document.source_name for chunk in chunks.values()},
     )
     return judgement.is_correct
 

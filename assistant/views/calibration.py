@@ -35,7 +35,11 @@ def change_calibration(request: PersonRequest, slug: str) -> HttpResponse:
         messages.error(request, "No calibrated reader is installed here, so there is nothing to set.")
     elif "learn" in request.POST:
         learnt = learn(corpus=corpus)
-        said = f"Learnt from {learnt.judged} judged answers." if learnt else "Too few answers have been judged to learn from."
+        said = (
+            f"Learnt from {learnt.judged} judged answers."
+            if learnt
+            else "Too few answers have been judged to learn from. The shipped calibration counts."
+        )
         (messages.success if learnt else messages.error)(request, said)
     else:
         _change_risk(request, corpus, request.POST.get("risk", "").strip())

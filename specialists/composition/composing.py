@@ -73,7 +73,8 @@ def offer(found: Sequence[Found]) -> Composition:
     quotes: list[Quote] = []
     for item in found:
         start, end = item.quote
-        is_new = all(item.evidence.passage != known.passage or end <= known.start or known.end <= start for known in quotes)
+        is_elsewhere = all(item.evidence.passage != known.passage or end <= known.start or known.end <= start for known in quotes)
+        is_new = is_elsewhere and item.words not in {known.text for known in quotes}
         if is_new and item.rank_score >= found[0].rank_score - OFFERED_WITHIN and len(quotes) < MOST_OFFERED:
             quotes.append(Quote(item.evidence.passage, start, end, item.words, item.span.score))
     return Composition(is_answered=False, confidence=0.0, quotes=tuple(quotes))

@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from assistant.calibration import services
 from assistant.calibration.models import CorpusCalibration
-from assistant.calibration.services import judged_in, learn, record_golden, setting_of
+from assistant.calibration.services import forget_golden, learn, lessons_of, record_golden, setting_of
 from assistant.golden.editing import Draft, add_question, calibration_key, change_question, delete_question
-from assistant.models import Answer, AnswerState
+from assistant.models import Answer, AnswerState, Feedback
 from assistant.services import record_feedback
 from ingestion.models import Corpus
 from specialists.errors import SpecialistError
@@ -158,45 +158,79 @@ def test_it_never_learns_to_show_what_the_shipped_threshold_refuses(
     assert "with 95% confidence" not in page
 
 
-def record_golden_answers(people: People, corpus: Corpus, count: int, share_right: float, odds: float) -> None:
-    """Golden questions of which the reader was as sure."""
-    features = dict.fromkeys(FEATURES, 0.0) | {"null_odds": odds, "cosine_sentence": 0.6}
-    kept = {"corpus": corpus.pk, "features": features}
-    row = make_answer(people.ben, "Golden?", state=AnswerState.ABSTAINED, refusal=kept, model="made")
+def record_golden_answers(
+    people: People, corpus: Corpus, count: int, share_right: float, odds: float, *, unanswerable: float = 0.25
+) -> None:  # fmt: skip
+    """Golden questions of which the reader was as sure, and, of all, a share that no document answers, of which it was not."""
     for number in range(count):
-        record_golden(answer=row, key=f"golden {number}", is_right=number < count * share_right)
+        is_unanswerable = number >= count * (1 - unanswerable)
+        features = dict.fromkeys(FEATURES, 0.0) | {"null_odds": -6.0 if is_unanswerable else odds, "cosine_sentence": 0.6}
+        row = make_answer(people.ben, "Golden?", refusal={"corpus": corpus.pk, "features": features}, model="made")
+        is_right = not is_unanswerable and number < count * (1 - unanswerable) * share_right
+        record_golden(answer=row, key=f"golden {number}", is_right=is_right, is_unanswerable=is_unanswerable)
+
+
+def just_refused(made: Calibration) -> float:
+    """The highest odds at which the shipped calibration refuses."""
+    return float(
+        next(odds for odds in np.linspace(6, -4, 101) if not _is_answered(made.calibrator, made.threshold(0.2).value, odds))
+    )
 
 
 @pytest.mark.parametrize("count", [60, 120])
 def test_golden_questions_show_what_was_refused_without_need(
     people: People, corpora: tuple[Corpus, Corpus], made: Calibration, count: int
 ) -> None:  # fmt: skip
-    odds = next(value for value in np.linspace(6, -4, 101) if not _is_answered(made.calibrator, made.threshold(0.2).value, value))
-    record_golden_answers(people, corpora[0], count, 1.0, float(odds))
+    odds = just_refused(made)
+    record_golden_answers(people, corpora[0], count, 1.0, odds)
+    judge(people, corpora[0], 30, 0.0, odds=odds)  # complete as they are, golden questions alone decide
     learn(corpus=corpora[0])
     setting = setting_of(corpora[0].pk)
-    assert _is_answered(setting.calibrator, setting.threshold.value, float(odds))
+    assert (setting.is_complete, setting.judged) == (True, count)
+    assert _is_answered(setting.calibrator, setting.threshold.value, odds)
     assert "never less strict" not in page_of(people.ada, corpora[0])
     assert not setting_of(corpora[1].pk).is_own
 
 
-def test_few_golden_questions_loosen_nothing(people: People, corpora: tuple[Corpus, Corpus], made: Calibration) -> None:
-    odds = next(value for value in np.linspace(6, -4, 101) if not _is_answered(made.calibrator, made.threshold(0.2).value, value))
-    record_golden_answers(people, corpora[0], 39, 1.0, float(odds))
-    judge(people, corpora[0], 20, 1.0, odds=float(odds))
+@pytest.mark.parametrize(("count", "unanswerable"), [(39, 0.25), (120, 0.1)])
+def test_golden_questions_that_are_few_or_all_have_an_answer_loosen_nothing(
+    people: People, corpora: tuple[Corpus, Corpus], made: Calibration, count: int, unanswerable: float
+) -> None:  # fmt: skip
+    odds = just_refused(made)
+    record_golden_answers(people, corpora[0], count, 1.0, odds, unanswerable=unanswerable)
+    judge(people, corpora[0], 20, 1.0, odds=odds)
     learn(corpus=corpora[0])
     setting = setting_of(corpora[0].pk)
     assert setting.is_own
-    assert not _is_answered(setting.calibrator, setting.threshold.value, float(odds))
+    assert not _is_answered(setting.calibrator, setting.threshold.value, odds)
     page = page_of(people.ada, corpora[0])
     assert "never less strict" in page
-    assert "1 more golden question would show" in page
+    assert "Forty golden questions, a fifth of them without an answer" in page
 
 
 def test_golden_questions_that_no_threshold_suits_answer_nothing(people: People, corpora: tuple[Corpus, Corpus]) -> None:
     record_golden_answers(people, corpora[0], 120, 0.5, 3.0)
     learn(corpus=corpora[0])
     assert setting_of(corpora[0].pk).threshold.answers_nothing
+
+
+def test_what_golden_questions_loosened_is_shut_when_they_are_gone(
+    people: People, corpora: tuple[Corpus, Corpus], made: Calibration
+) -> None:  # fmt: skip
+    odds = just_refused(made)
+    record_golden_answers(people, corpora[0], 60, 1.0, odds)
+    learn(corpus=corpora[0])
+    for number in range(30):
+        forget_golden(key=f"golden {number}")
+    setting = setting_of(corpora[0].pk)
+    assert not setting.is_own
+    assert not _is_answered(setting.calibrator, setting.threshold.value, odds)
+    judge(people, corpora[0], 20, 1.0, odds=odds)
+    assert learn(corpus=corpora[0])
+    assert not setting_of(corpora[0].pk).is_complete
+    Feedback.objects.all().delete()
+    assert "The shipped calibration counts." in change(people.ada, corpora[0], learn="1").content.decode()
+    assert not setting_of(corpora[0].pk).is_own
 
 
 def _is_answered(own: calibrator.Calibrator, threshold: float, odds: float) -> bool:
@@ -207,7 +241,7 @@ def test_it_counts_a_question_once_and_no_answer_of_another_reader(people: Peopl
     judge(people, corpora[0], 3, 0.0)
     judge(people, corpora[0], 3, 1.0)
     judge(people, corpora[0], 5, 1.0, asked="Earlier", reader="reader@other")
-    assert judged_in(corpora[0])[1] == [1.0, 1.0, 1.0]
+    assert list(lessons_of(corpora[0]).is_right) == [1.0, 1.0, 1.0]
 
 
 def test_it_forgets_what_a_golden_question_taught_that_is_changed_or_gone(
@@ -221,10 +255,10 @@ def test_it_forgets_what_a_golden_question_taught_that_is_changed_or_gone(
     )
     for question in (first, second):
         record_golden(answer=row, key=calibration_key(question.pk), is_right=False)
-    assert judged_in(corpora[0])[1] == [1.0, 0.0, 0.0]
+    assert list(lessons_of(corpora[0]).is_right) == [1.0, 0.0, 0.0]
     change_question(question=first, draft=Draft("What of leave?", must_contain=(("28",),)))
     delete_question(question=second)
-    assert judged_in(corpora[0])[1] == [1.0]
+    assert list(lessons_of(corpora[0]).is_right) == [1.0]
 
 
 def test_it_says_so_when_the_reader_does_not_answer(
@@ -268,12 +302,12 @@ def test_it_counts_golden_answers_once_and_leaves_out_opinions_that_say_neither(
     row = Answer.objects.first()
     assert row is not None
     record_feedback(answer=row, user=people.ben, verdict="not_helpful", reason="incomplete")
-    assert judged_in(corpora[0])[1] == [1.0]
+    assert list(lessons_of(corpora[0]).is_right) == [1.0]
     record_golden(answer=row, key="q1", is_right=True)
     record_golden(answer=row, key="q1", is_right=False)
-    assert judged_in(corpora[0])[1] == [1.0, 0.0]
+    assert list(lessons_of(corpora[0]).is_right) == [1.0, 0.0]
     record_golden(answer=make_answer(people.ben, "Refused?"), key="q2", is_right=False)
-    assert len(judged_in(corpora[0])[1]) == 2
+    assert len(lessons_of(corpora[0])) == 2
 
 
 def test_it_says_that_there_is_nothing_to_set_without_a_reader(

@@ -16,7 +16,7 @@ from assistant.calibration.services import set_risk
 from assistant.golden import runs
 from assistant.golden.automatic import queue_changed_runs
 from assistant.golden.comparing import compare
-from assistant.golden.editing import Draft, add_question, calibration_key, key_of, phrases_of
+from assistant.golden.editing import Draft, add_question, calibration_key, change_question, key_of, phrases_of
 from assistant.golden.errors import GoldenError
 from assistant.golden.importing import ImportRefusedError, import_questions
 from assistant.golden.judging import Gate, judge
@@ -35,6 +35,16 @@ from tests.people import DISCOUNTS, LEAVE, People, add_text, make_corpora
 
 LEAVE_QUESTION = "How many days of annual leave do employees get?"
 DISCOUNT_QUESTION = "Who approves a discount above 15 percent?"
+FIRST_DAY = """# First day
+
+Bring these on day one:
+
+1. An identity document.
+2. Your signed contract.
+3. A bank card.
+
+Lunch is paid.
+"""
 REFUSAL_QUESTION = "What is the boiling point of mercury?"
 
 
@@ -202,20 +212,39 @@ def test_it_asks_through_the_one_answer_path_and_leaves_no_conversation(people: 
 def test_it_teaches_by_what_a_refused_answer_would_have_said(people: People) -> None:
     handbook, _ = make_corpora(people)
     add_text(handbook, "leave.md", LEAVE)
+    add_text(handbook, "first-day.md", FIRST_DAY)
     set_risk(corpus=handbook, risk=0.01)  # no threshold keeps it, so everything is refused
     asked = {
         LEAVE_QUESTION: ("27 days", "leave.md", "answer", True),
-        "How many days of leave do employees get?": ("27 days", "other.md", "answer", False),
+        "How many days of leave do employees get?": ("27 days", "first-day.md", "answer", False),
         "How many days of annual leave?": ("nineteen", "", "answer", False),
         "How many days of annual leave do trainees get?": ("", "", "refusal", False),
+        "Which things must I bring on my first day?": (
+            "identity document\nsigned contract\nbank card",
+            "first-day.md",
+            "answer",
+            True,
+        ),
+        "What is on the first day?": ("", "first-day.md", "answer", None),  # any words of it would do: nothing is learnt
     }
-    add_text(handbook, "other.md", "# Rooms\n\nRooms are booked in the calendar.")
     questions = [golden(handbook, text, *expected[:3]) for text, expected in asked.items()]
     run = run_all(handbook)
-    assert [result.outcome for result in run.results.all()] == ["abstained"] * 4
-    assert [result.problem == UNSURE for result in run.results.all()] == [True, False, False, False]
+    assert [result.outcome for result in run.results.all()] == ["abstained"] * 6
+    assert [result.problem == UNSURE for result in run.results.all()] == [True, False, False, False, True, False]
     taught = dict(RefusalJudgement.objects.values_list("key", "is_right"))
-    assert [taught[calibration_key(question.pk)] for question in questions] == [expected[3] for expected in asked.values()]
+    assert [taught.get(calibration_key(question.pk)) for question in questions] == [expected[3] for expected in asked.values()]
+    assert RefusalJudgement.objects.get(is_unanswerable=True).key == calibration_key(questions[3].pk)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_teaches_nothing_by_a_question_that_was_changed_meanwhile(people: People) -> None:
+    handbook, _ = make_corpora(people)
+    add_text(handbook, "leave.md", LEAVE)
+    question = golden(handbook, LEAVE_QUESTION, "26 days")
+    queue_run(corpus=handbook, asked_as=handbook.owner, started_by=handbook.owner)
+    change_question(question=question, draft=Draft(LEAVE_QUESTION, "answer", phrases_of("27 days")))
+    work_golden_runs()
+    assert not RefusalJudgement.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
