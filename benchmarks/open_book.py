@@ -1,6 +1,6 @@
 """Asks questions about company handbooks as an employee does, once with the sentence composer and once with the reader.
 
-    python benchmarks/open_book.py HANDBOOKS [--specialists specialists/trained] [--risk 0.1] [--data FOLDER]
+    python benchmarks/open_book.py HANDBOOKS [--specialists FOLDER] [--risk 0.1] [--data FOLDER]
 
 HANDBOOKS is a folder with 18f_handbook/pages, sourcegraph/content and ms_engineering_playbook/docs. They are imported into an
 empty data folder (or into --data, where they stay for the next time), and all are searched for every question. Prints, for each
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--questions", type=Path, default=ROOT / "benchmarks" / "questions" / "handbooks.jsonl")
     parser.add_argument("--data", type=Path, help="a data folder to make or to use again")
     parser.add_argument("--specialists", type=Path, help="the folder of the reader; the installed one by default")
-    parser.add_argument("--risk", type=float, default=0.1, help="the share of the reader's answers that may be wrong")
+    parser.add_argument("--risk", type=float, help="share of the reader's answers that may be wrong; the product's by default")
     parser.add_argument("--show", action="store_true", help="every question with what came of it")
     parser.add_argument("--tier", choices=TIERS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -80,7 +80,7 @@ def run_tier(tier: str, scratch: Path, arguments: argparse.Namespace, environmen
     if tier == "reader":
         (folder / "reader").symlink_to(((arguments.specialists or trained) / "reader").resolve())
     command = [sys.executable, __file__, str(arguments.folder), "--questions", str(arguments.questions), "--tier", tier]
-    command += ["--risk", str(arguments.risk)]
+    command += ["--risk", str(arguments.risk)] if arguments.risk else []
     command += ["--show"] if arguments.show else []
     own = {**environment, "SPECIALISTS_DIR": str(folder)}
     subprocess.run([sys.executable, "manage.py", "prepare_specialists"], cwd=ROOT, env=own, stdout=sys.stderr, check=True)
@@ -88,7 +88,7 @@ def run_tier(tier: str, scratch: Path, arguments: argparse.Namespace, environmen
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def ask_all(questions: Path, *, risk: float, show: bool) -> dict[str, Any]:
+def ask_all(questions: Path, *, risk: float | None, show: bool) -> dict[str, Any]:
     import django
 
     django.setup()
@@ -98,12 +98,12 @@ def ask_all(questions: Path, *, risk: float, show: bool) -> dict[str, Any]:
     from assistant.asking import ask
     from assistant.calibration.services import set_risk
     from ingestion.models import Corpus
-    from specialists.refusal.calibrator import is_installed
+    from specialists.refusal.calibrator import DEFAULT_RISK, is_installed
     from specialists.squad_metrics import holds
 
     person = User.objects.get(username="ada")
     for corpus in Corpus.objects.all() if is_installed() else ():
-        set_risk(corpus=corpus, risk=risk)
+        set_risk(corpus=corpus, risk=risk or DEFAULT_RISK)
     rows = [json.loads(line) for line in questions.read_text(encoding="utf-8").splitlines() if line.strip()]
     ask(person=person, question="What is the purpose of this handbook?")
     names = (
