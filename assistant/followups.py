@@ -12,9 +12,24 @@ _WH = re.compile(
     r"^(?:who|whom|whose|what|when|where|why|which|how|is|are|was|were|do|does|did|can|could|may|must|should|will|would|has|have)\b",
     re.IGNORECASE,
 )
+_AUXILIARY = r"is|are|was|were|do|does|did|can|could|may|must|should|will|would|has|have|had|be|been"
+_LINK = rf"{_AUXILIARY}|of|for|in|on|at|with|without|about|after|before|to|from|by|than|and|like|as"
 _REFERENCE = re.compile(
-    r"\b(?:it|its|that|this|they|them|their|theirs|those|these|he|him|his|she|her|hers|there|one|ones|same)\b", re.IGNORECASE
+    rf"""
+    \b(?:they|them|theirs|those|these|he|him|she|hers|same)\b
+    | \bits?\b(?!\s+(?:(?:allowed|possible|ok(?:ay)?|necessary|required|permitted|forbidden|true|enough)\s+(?:to|for|that|if)))
+    | \b(?:their|his|her)\b
+    | (?:^|\b(?:{_LINK})\s+)that\b                                    # not “the probe that measures”
+    | \bthis\b(?!\s+(?:year|month|week|quarter|summer|winter|time))
+    | (?<!\bis\s)(?<!\bare\s)(?<!\bwas\s)(?<!\bwere\s)\bthere\b(?!\s+(?:{_AUXILIARY})\b)  # not “is there a canteen”
+    | \bones?\b(?=\s*(?:$|[?.!,]|(?:{_AUXILIARY})\b))
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
+_OWN = re.compile(
+    r"\bIT\b|\b(?:day|week|month|year|step|part|level|tier|stage|phase|page|section)\s+one\b"
+    r"|(?<=[a-z]{3}s\s)(?:\w+\s+){0,2}(?:their|them|they)\b"
+)  # words that look like a reference and are none: the department, “day one”, “employees … their”
 _SHORT_WORDS = 9
 _FRAGMENT_WORDS = 4
 
@@ -29,7 +44,7 @@ def standalone_question(question: str, previous: str | None) -> str:
         return question
     if _is_fragment(question, rest):
         return _with_fragment(previous.rstrip(" ?!."), rest)
-    if len(question.split()) <= _SHORT_WORDS and _REFERENCE.search(rest):
+    if len(question.split()) <= _SHORT_WORDS and _REFERENCE.search(_OWN.sub(" ", rest)):
         return f"{previous.rstrip(' ?!.')}? {rest[0].upper()}{rest[1:]}?"
     return question
 

@@ -29,10 +29,40 @@ def test_it_completes_a_follow_up_from_the_question_before(question: str, expect
         "What is the hotel limit in Lisbon?",
         "Where is the parental leave policy that replaced the one of 2023 kept?",
         "What about the travel policy of 2026?",
+        "When will the probe that measures nitrate be delivered?",
+        "Where is the form that I must sign?",
+        "Is there a canteen in Leeds?",
+        "Are there any rules for visitors?",
+        "Who do I call at IT?",
+        "Is it allowed to bring a dog?",
+        "How long is the holiday this year?",
+        "May employees bring their dog?",
+        "What must I bring on day one?",
+        "Does one token cover both APIs?",
     ],
 )
 def test_it_leaves_a_whole_question_alone(question: str) -> None:
     assert standalone_question(question, LEAVE) == question
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is that also so in Leeds?",
+        "What does that mean?",
+        "Who pays for that?",
+        "Does that policy cover interns?",
+        "Who works there?",
+        "Is it paid out?",
+        "When do they expire?",
+        "Which one is longer?",
+        "Can I sell this?",
+        "What are their limits?",
+        "is it taxed?",
+    ],
+)
+def test_it_sees_what_a_question_refers_back_to(question: str) -> None:
+    assert standalone_question(question, LEAVE) == f"{LEAVE} {question[0].upper()}{question[1:]}"
 
 
 def test_it_has_nothing_to_complete_a_first_question_from() -> None:
