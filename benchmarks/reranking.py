@@ -152,8 +152,8 @@ def measure(judged: JudgedSet, partition: str, model: Any, candidates: int) -> d
 
     from retrieval.metrics import ndcg_at_k
     from retrieval.search import search
+    from specialists.reader.serving import ReaderPassage
     from specialists.reranker.ordering import reorder
-    from specialists.reranker.serving import RankedPassage
 
     runs: dict[str, dict[str, dict[str, float]]] = {"hybrid": {}, "relevance alone": {}, "reranked": {}}
     qrels = {str(n): {str(passage): grade for passage, grade in found.items()} for n, found in enumerate(judged.qrels)}
@@ -162,7 +162,7 @@ def measure(judged: JudgedSet, partition: str, model: Any, candidates: int) -> d
         hits = search(question, scope=[partition], top_k=100).hits
         started = time.perf_counter()
         head = hits[:candidates]
-        relevance = model.relevance(question, [RankedPassage(h.id, judged.texts[h.id], judged.contexts[h.id]) for h in head])
+        relevance = model.relevance(question, [ReaderPassage(h.id, judged.texts[h.id], judged.contexts[h.id]) for h in head])
         times.append((time.perf_counter() - started) * 1000)
         tail = [hit.id for hit in hits[candidates:]]
         orders = {

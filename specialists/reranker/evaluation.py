@@ -11,8 +11,9 @@ from retrieval.embedders import get_embedder
 from retrieval.metrics import ndcg_at_k
 from specialists.reader.evaluation import Measure, measure
 from specialists.reader.rows import ReaderRow
+from specialists.reader.serving import ReaderPassage
 from specialists.reranker.ordering import reorder
-from specialists.reranker.serving import RankedPassage, Reranker
+from specialists.reranker.serving import Reranker
 
 CANDIDATES = 20
 
@@ -39,7 +40,7 @@ def evaluate_reranker(reranker: Reranker, rows: Sequence[ReaderRow]) -> Reranker
     gained: dict[str, list[float]] = {"nDCG@10 embedder": [], "nDCG@10 reranked": []}
     for question, values in zip(right, scores, strict=True):
         found = [int(place) for place in np.argsort(-values, kind="stable")[:CANDIDATES]]
-        relevance = reranker.relevance(question, [RankedPassage(place, texts[place], titles[texts[place]]) for place in found])
+        relevance = reranker.relevance(question, [ReaderPassage(place, texts[place], titles[texts[place]]) for place in found])
         for name, order in (("nDCG@10 embedder", found), ("nDCG@10 reranked", reorder(found, relevance))):
             gained[name].append(_gain(order, right[question]))
     return RerankerReport(len(right), len(texts), {name: measure(values) for name, values in gained.items()})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,17 +12,9 @@ from specialists.encoders.bundle import CARD, read_card
 from specialists.encoders.export import is_prepared
 from specialists.encoders.session import SpecialistSession
 from specialists.errors import SpecialistError
+from specialists.reader.serving import ReaderPassage
 
 KIND = "reranker"
-
-
-@dataclass(frozen=True, slots=True)
-class RankedPassage:
-    """A passage to rank. `context` (title and headings) is read before the text."""
-
-    id: int
-    text: str
-    context: str = ""
 
 
 class Reranker:
@@ -37,7 +28,7 @@ class Reranker:
         self.name = card.name
         self.session = SpecialistSession(source, card, prepared, threads=threads)
 
-    def relevance(self, question: str, passages: Sequence[RankedPassage]) -> dict[int, float]:
+    def relevance(self, question: str, passages: Sequence[ReaderPassage]) -> dict[int, float]:
         """Per passage its log-odds, up to a constant of the question, that it answers: by its best window."""
         places, windows = [], []
         for passage in passages:

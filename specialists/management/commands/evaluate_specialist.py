@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import tempfile
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -16,6 +17,10 @@ from retrieval.errors import RetrievalError
 from specialists.errors import SpecialistError
 from specialists.training.cards import record_figures
 from specialists.training.kinds import KINDS
+
+if TYPE_CHECKING:
+    from specialists.reader.reporting import ReaderReport
+    from specialists.reranker.evaluation import RerankerReport
 
 
 class Command(BaseCommand):
@@ -45,16 +50,9 @@ class Command(BaseCommand):
 
         rows = rows_to_test(options["data"], trained_on=options["trained_on"], limit=options["limit"])
         report = report_reader(source, rows, precision=options["precision"])
-        if options["record"]:
-            record_figures(source, options["kind"], f"{options['record']} ({options['precision']})", report.measures)
-        if options["json"]:
-            self.stdout.write(json.dumps(asdict(report), indent=1))
-            return
-        self.stdout.write(f"{report.questions} questions, {report.unanswerable} of them without an answer")
-        for label, value in report.measures.items():
-            self.stdout.write(f"{label:<40} {value}")
-        self.stdout.write(f"{'ms per question':<40} {report.milliseconds}")
-        self.stdout.write(f"{'MB':<40} {report.megabytes}")
+        further = {"ms per question": report.milliseconds, "MB": report.megabytes}
+        title = f"{report.questions} questions, {report.unanswerable} of them without an answer"
+        self._show(source, report, title, {**report.measures, **further}, options)
 
     def _reranker(self, source: Path, options: dict[str, Any]) -> None:
         from specialists.encoders.export import prepare_specialist
@@ -66,14 +64,17 @@ class Command(BaseCommand):
         with tempfile.TemporaryDirectory() as name:
             prepare_specialist(source, KIND, Path(name) / KIND, options["precision"])
             report = evaluate_reranker(Reranker(source, Path(name) / KIND), rows)
+        self._show(source, report, f"{report.questions} questions, {report.passages} passages", report.measures, options)
+
+    def _show(
+        self, source: Path, report: ReaderReport | RerankerReport, title: str, lines: Mapping[str, Any], options: dict[str, Any]
+    ) -> None:  # fmt: skip
         if options["record"]:
             record_figures(source, options["kind"], f"{options['record']} ({options['precision']})", report.measures)
         if options["json"]:
             self.stdout.write(json.dumps(asdict(report), indent=1))
-            return
-        self.stdout.write(f"{report.questions} questions, {report.passages} passages")
-        for label, value in report.measures.items():
-            self.stdout.write(f"{label:<40} {value}")
+        else:
+            self.stdout.write("\n".join([title, *(f"{label:<40} {value}" for label, value in lines.items())]))
 
     def _grounding(self, source: Path, options: dict[str, Any]) -> None:
         from specialists.encoders.bundle import CARD
