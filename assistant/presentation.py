@@ -22,7 +22,7 @@ from ingestion.models import Chunk, Document
 from ingestion.permissions import readable_chunks, readable_documents
 from specialists.router.types import HUMAN, SMALLTALK
 
-HIDDEN = "This sentence quoted a document that you may not read."
+HIDDEN = "This sentence quoted a document that is gone, or that you may not read."
 CLOSEST_SHOWN = 3
 FOLLOW_UPS_SHOWN = 3
 QUESTION_WORDS = frozenset({"what", "who", "where", "when", "how", "why", "which"})
@@ -343,7 +343,7 @@ def _export_body(item: PresentedAnswer) -> str:
     if item.is_for_person:
         return "A person was asked." if item.escalation else "This looked like something for a person; nothing was searched."
     if item.state == AnswerState.ABSTAINED:
-        return "No answer was sure enough." if item.is_unsure else "The documents you may read do not answer this."
+        return "No answer was sure enough." if item.is_unsure else "No answer was found in the documents you may read."
     return item.error_message or AnswerState(item.state).label
 
 

@@ -187,7 +187,7 @@ def test_it_shows_an_answer_in_each_state(people: People) -> None:
     assert "quoted by the sentence composer" in page
     assert "The index is away. Ask again." in page
     assert "You stopped this answer before it was finished." in page
-    assert "The documents you may read do not answer this." in page
+    assert "No answer was found in the documents you may read." in page
     assert page.count("Try again") == 2
 
 
@@ -219,5 +219,5 @@ def test_it_withholds_a_sentence_whose_document_may_no_longer_be_read(people: Pe
     assert LEAVE in page
     assert "February" not in page
     assert "Rebates" not in page
-    assert "This sentence quoted a document that you may not read." in page
+    assert "This sentence quoted a document that is gone, or that you may not read." in page
     assert "1 of 2 sentences supported, 1 hidden from you" in page

@@ -44,6 +44,6 @@ def _as_text(result: dict[str, Any]) -> str:
 
 
 def _refusal(result: dict[str, Any]) -> str:
-    unsure, silent = "No answer is sure enough to give.", "The documents this person may read do not answer this."
+    unsure, silent = "No answer is sure enough to give.", "No answer was found in the documents this person may read."
     offered = [f"Closest: “{item['quote']}” {item['title']} ({item['document']})" for item in result["offered"]]
     return "\n\n".join([unsure if result["is_unsure"] else silent, *(offered if result["is_unsure"] else offered[:1])])
