@@ -30,6 +30,17 @@ _OWN = re.compile(
     r"\bIT\b|\b(?:day|week|month|year|step|part|level|tier|stage|phase|page|section)\s+one\b"
     r"|(?<=[a-z]{3}s\s)(?:\w+\s+){0,2}(?:their|them|they)\b"
 )  # words that look like a reference and are none: the department, “day one”, “employees … their”
+_LEADS = re.compile(
+    r"^(?:(?:and|but|so|then|also|please)\s+)*(?:(?:how|what|which|who|whom|whose|when|where|why)\b\s*)?", re.IGNORECASE
+)
+_FUNCTION_WORDS = re.compile(
+    r"\b(?:many|much|long|far|often|soon|is|are|was|were|be|been|do|does|did|can|could|may|must|might|should|shall|will|would|has|have|had"
+    r"|i|you|we|he|she|it|they|me|us|him|them|my|your|our|his|its|their|a|an|the|this|that|these|those|there|who|which|what|when"
+    r"|where|why|how|get|gets|got|need|needs|want|happens|happen|mean|means|if|and|or|but|to|in|on|at|with|from|by|as|than|any|some"
+    r"|not|no|so|per)\b|[,;?!]",
+    re.IGNORECASE,
+)
+_PARENTHESIS = re.compile(r"\s*\(([^()]*)\)\s*$")
 _SHORT_WORDS = 9
 _FRAGMENT_WORDS = 4
 
@@ -45,7 +56,7 @@ def standalone_question(question: str, previous: str | None) -> str:
     if _is_fragment(question, rest):
         return _with_fragment(previous.rstrip(" ?!."), rest)
     if len(question.split()) <= _SHORT_WORDS and _REFERENCE.search(_OWN.sub(" ", rest)):
-        return f"{previous.rstrip(' ?!.')}? {rest[0].upper()}{rest[1:]}?"
+        return f"{rest[0].upper()}{rest[1:]}?{_about(previous)}"
     return question
 
 
@@ -64,8 +75,19 @@ def topic(turns: Sequence[tuple[str, str]]) -> str | None:
 
 
 def _is_appended(standalone: str, older: str) -> bool:
-    stem = older.rstrip(" ?!.")
-    return standalone.startswith((f"{stem},", f"{stem}?")) and len(standalone) > len(older) + 1
+    """Whether the older question was put to it: as a whole, or by what it is about."""
+    stem, about = older.rstrip(" ?!."), _about(older)
+    return (standalone.startswith(f"{stem},") and len(standalone) > len(older) + 1) or bool(about and standalone.endswith(about))
+
+
+def _about(question: str) -> str:
+    """What a question is about, to be put behind one that refers to it: “ (days of leave, first year)”. The question itself is
+    left out: read with another, it would be answered again."""
+    text = _LEADS.sub("", _PARENTHESIS.sub("", question).strip(" ?!.") + " ")
+    phrases = [" ".join(run.split()).strip(" ,;:'’\"“”") for run in _FUNCTION_WORDS.split(text)]
+    kept = [phrase for phrase in dict.fromkeys(phrases) if phrase]
+    own = _PARENTHESIS.search(question)
+    return f" ({', '.join(kept + ([own[1]] if own else []))})" if kept or own else ""
 
 
 def _with_fragment(previous: str, fragment: str) -> str:

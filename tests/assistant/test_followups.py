@@ -14,7 +14,7 @@ LEAVE = "How many days of leave do I get in my first year?"
         ("What about contractors?", "How many days of leave do I get in my first year, for contractors?"),
         ("at what pay?", "How many days of leave do I get in my first year, at what pay?"),
         ("and in my second year?", "How many days of leave do I get in my second year?"),
-        ("When does it expire?", "How many days of leave do I get in my first year? When does it expire?"),
+        ("When does it expire?", "When does it expire? (days of leave, first year)"),
     ],
 )
 def test_it_completes_a_follow_up_from_the_question_before(question: str, expected: str) -> None:
@@ -62,7 +62,22 @@ def test_it_leaves_a_whole_question_alone(question: str) -> None:
     ],
 )
 def test_it_sees_what_a_question_refers_back_to(question: str) -> None:
-    assert standalone_question(question, LEAVE) == f"{LEAVE} {question[0].upper()}{question[1:]}"
+    assert standalone_question(question, LEAVE) == f"{question[0].upper()}{question[1:]} (days of leave, first year)"
+
+
+@pytest.mark.parametrize(
+    ("previous", "question", "expected"),
+    [
+        ("What is the referral bonus?", "When is it paid?", "When is it paid? (referral bonus)"),
+        ("How long does a VPN session last?", "how do I install it", "How do I install it? (VPN session last)"),
+        ("What does a hotel in Leeds cost?", "Who pays for that?", "Who pays for that? (hotel, Leeds cost)"),
+        ("When is it paid? (referral bonus)", "And who gets it?", "Who gets it? (paid, referral bonus)"),
+        ("What is it?", "Is that so?", "Is that so?"),
+    ],
+)
+def test_it_adds_what_the_question_before_was_about_and_not_that_question(previous: str, question: str, expected: str) -> None:
+    """Read together, the reader would answer the first one again, and be sure of it."""
+    assert standalone_question(question, previous) == expected
 
 
 def test_it_has_nothing_to_complete_a_first_question_from() -> None:
@@ -81,8 +96,8 @@ def test_it_does_not_pile_follow_ups_up() -> None:
         turns.append((question, standalone_question(question, topic(turns))))
     assert [whole for _, whole in turns] == [
         "How do I fail over the database?",
-        "How do I fail over the database? Who does it?",
-        "How do I fail over the database? How long does it take?",
+        "Who does it? (fail over, database)",
+        "How long does it take? (fail over, database)",
         "How do I fail over the database, for replicas?",
     ]
 

@@ -22,7 +22,7 @@ from tests.environment import ROOT
 QUESTIONS: list[dict[str, Any]] = json.loads((ROOT / "demo/questions.json").read_text(encoding="utf-8"))
 
 RIGHT, OFFERED, REFUSED = "right", "offered", "refused"
-LEAST_RIGHT, MOST_REFUSED = 9, 2  # of the 15 questions with an answer, the follow-up and the 5 without one
+LEAST_RIGHT, MOST_REFUSED = 11, 2  # of the 17 questions with an answer, the follow-up and the 5 without one
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 

@@ -126,12 +126,12 @@ def test_it_has_documents_of_real_length() -> None:
     assert short == []
 
 
-def test_it_asks_twenty_questions_of_which_five_have_no_answer_and_two_are_for_one_group() -> None:
-    assert Counter(question["expect"] for question in QUESTIONS) == {"answer": 15, "abstain": 5}
+def test_it_asks_questions_of_which_five_have_no_answer_and_two_are_for_one_group() -> None:
+    assert Counter(question["expect"] for question in QUESTIONS) == {"answer": 17, "abstain": 5}
     assert sum("hidden_from" in question for question in QUESTIONS) == 2
     assert sum("follow_up" in question for question in QUESTIONS) == 1
-    assert sum(question.get("suggested", False) for question in QUESTIONS) == 8
-    assert len({question["question"] for question in QUESTIONS}) == 20
+    assert sum(question.get("suggested", False) for question in QUESTIONS) == 6
+    assert len({question["question"] for question in QUESTIONS}) == 22
 
 
 def test_it_asks_about_every_kind_of_format() -> None:

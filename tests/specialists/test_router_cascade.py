@@ -86,7 +86,8 @@ def test_it_adds_up_what_speaks_for_a_person() -> None:
      ("sometimes I hurt  myself", True), ("I feel like ending it all", True), ("I wish I was dead", True),
      ("I see no reason to live", True), ("I can't go on anymore", True), ("I have suicidal thoughts", True),
      ("I cannot go on any more with the old form", True),  # rather once too often
-     ("May we end it all at once, or lease by lease?", False), ("Why do my sessions not live longer?", False), ("Is suicide covered by the life insurance?", False),
+     ("May we end it all at once, or lease by lease?", False), ("Why do my sessions not live longer?", False),
+     ("Is suicide covered by the life insurance?", False),
      ("What does the guide say about suicidal patients?", False), ("Who kills the process when it hangs?", False),
      ("What is the shelf life of the end product?", False)],
 )  # fmt: skip
