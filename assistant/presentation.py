@@ -25,6 +25,7 @@ from specialists.router.types import HUMAN, SMALLTALK
 HIDDEN = "This sentence quoted a document that is gone, or that you may not read."
 CLOSEST_SHOWN = 3
 FOLLOW_UPS_SHOWN = 3
+LEAST_WORDS = 2  # of a heading with a question mark that asks something by itself, and not “Found something?”
 QUESTION_WORDS = frozenset({"what", "who", "where", "when", "how", "why", "which"})
 
 
@@ -308,14 +309,15 @@ def _follow_ups(answer: Answer, citations: Iterable[PresentedCitation]) -> tuple
     if first is None or first.document_id is None:
         return ()
     paths = Chunk.objects.filter(document=first.document_id).order_by("position").values_list("heading_path", flat=True)
-    headings = list(dict.fromkeys(path[-1] for path in paths if path and path[-1] != first.place))
+    opening = next((path[-1] for path in paths if path), "")  # the title or what stands below it
+    headings = list(dict.fromkeys(path[-1] for path in paths if path and path[-1] not in (first.place, opening)))
     return tuple(question for heading in headings if (question := _question_about(heading, first.title)))[:FOLLOW_UPS_SHOWN]
 
 
 def _question_about(heading: str, title: str) -> str:
     """A heading that is a question already, or one about it; empty for headings that name nothing."""
     if heading.endswith("?"):
-        return heading
+        return heading if len(heading.split()) > LEAST_WORDS else ""
     name = re.sub(r"^[\d.\s§]+", "", heading).rstrip(".:")
     if len(name.split()) < 2 or len(name) > 50 or name.lower() in title.lower() or name.split()[0].lower() in QUESTION_WORDS:
         return ""

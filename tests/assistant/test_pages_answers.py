@@ -10,7 +10,7 @@ from ingestion.models import Chunk, Document
 from tests.assistant.pages import HTMX, client_of, text_of
 from tests.assistant.rows import make_answer, make_answered, make_document
 from tests.assistant.test_pages_asking import LEAVE
-from tests.people import People, make_corpora
+from tests.people import People, add_text, make_corpora
 
 EXPIRY = "Unused days expire on 31 March."
 
@@ -194,3 +194,40 @@ def test_it_shows_the_words_that_came_nearest_when_it_refuses(people: People) ->
     page = text_of(client_of(people.cy), reverse("assistant:conversation", args=[row.conversation_id]))
     assert "Rebates" not in page
     assert "may be it" not in page
+
+
+POLICY = """# Leave
+
+The rules of Brackwell for time off.
+
+## Leave policy 2026 in short
+
+Employees receive 27 days.
+
+## Annual leave
+
+Employees plan their leave in January.
+
+## Found something?
+
+Write to the owner of this page.
+
+## May I carry days over?
+
+Up to five days.
+
+## Illness during leave
+
+Days of illness are given back.
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_offers_further_questions_about_sections_that_ask_or_name_something(people: People) -> None:
+    handbook, _ = make_corpora(people)
+    document = add_text(handbook, "leave.md", POLICY)
+    row = make_answered(people.ben, "How many days?", [(document, "Employees plan their leave in January.")])
+    page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
+    assert 'value="May I carry days over?"' in page
+    assert "“Illness during leave”?" in page
+    assert "Found something?" not in page
