@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from specialists.grounding.rules import Ruling, judge, states_something
+from specialists.grounding.rules import Fault, Ruling, judge, states_something
 from specialists.grounding.words import containment
 
 Verdict = Literal["supported", "moved", "unsupported"]
@@ -63,10 +63,11 @@ class _Judgement:
     claim: str
     text: str
     ruling: Ruling
+    faults: tuple[Fault, ...]
     probability: float | None = None
 
     def is_support(self, threshold: float | None) -> bool:
-        if self.ruling.faults:
+        if self.faults:
             return False
         if self.ruling.is_verbatim:
             return True
@@ -93,10 +94,10 @@ class _Bench:
         new = [key for key in dict.fromkeys(wanted) if key not in self.known]
         for claim, numbers in new:
             texts = [self.passages[number] for number in numbers]
-            self.known[claim, numbers] = _Judgement(claim, "\n".join(texts), judge(claim, texts))
-        open_ones = [
-            self.known[key] for key in new if not self.known[key].ruling.faults and not self.known[key].ruling.is_verbatim
-        ]
+            ruling = judge(claim, texts)
+            faults = ruling.faults if self.head is None else ruling.certain
+            self.known[claim, numbers] = _Judgement(claim, "\n".join(texts), ruling, faults)
+        open_ones = [self.known[key] for key in new if not self.known[key].faults and not self.known[key].ruling.is_verbatim]
         if self.head is not None and open_ones:
             values = self.head.probabilities([(item.claim, item.text) for item in open_ones])
             for item, value in zip(open_ones, values, strict=True):
@@ -168,7 +169,7 @@ def _check(item: Claim, bench: _Bench) -> CheckedSentence:
 
 def _best_score(item: Claim, cited: Sequence[int], bench: _Bench) -> float:
     found = [bench.known[item.text, (number,)] for number in cited]
-    return max((0.0 if judgement.ruling.faults else judgement.score for judgement in found), default=0.0)
+    return max((0.0 if judgement.faults else judgement.score for judgement in found), default=0.0)
 
 
 def _praise(best: _Judgement, cited: Sequence[int], supporting: Sequence[int]) -> str:
@@ -187,8 +188,8 @@ def _blame(item: Claim, cited: Sequence[int], bench: _Bench) -> str:
         return "It cites nothing, and no passage supports it."
     judgements = [bench.known[item.text, (number,)] for number in cited]
     closest = max(judgements, key=lambda judgement: judgement.ruling.containment)
-    if closest.ruling.faults:
-        return closest.ruling.reason
+    if closest.faults:
+        return closest.faults[0].reason
     if closest.probability is None:
         return f"The source has only {closest.ruling.containment:.0%} of its words."
     needed = bench.head.threshold if bench.head else 0.0

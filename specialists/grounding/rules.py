@@ -35,8 +35,10 @@ class Ruling:
     containment: float
 
     @property
-    def reason(self) -> str:
-        return self.faults[0].reason if self.faults else ""
+    def certain(self) -> tuple[Fault, ...]:
+        """The faults that stand whatever a head says. That hardly any word is in the passage is no fault of a sentence in words
+        of its own: where there is a head, it decides."""
+        return tuple(fault for fault in self.faults if fault.kind != "words")
 
 
 def judge(claim: str, passages: Sequence[str]) -> Ruling:
