@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DIFFER = "The documents differ:"
 AGREES_WITHIN = 4.0  # log-odds below the best span that an agreeing one may be
-CONTRADICTS_WITHIN = 2.0
+CONTRADICTS_WITHIN = 2.0  # of the ranking's log-odds and of the reader's
 ALSO_WITHIN = 0.7
 OFFERED_WITHIN = 2.3  # log-odds: a tenth as likely as the best one
 MOST_OFFERED = 3
@@ -145,7 +145,8 @@ def _write_disagreement(page: _Page, question: str, found: Sequence[Found], agre
     own = (best.evidence, best.words, best.value)
     for other in found[1:]:
         is_near = other.rank_score >= best.rank_score - CONTRADICTS_WITHIN
-        is_sure = is_near and min(other.span.score, best.span.score) > 0
+        is_likely = other.span.score >= max(0.0, best.span.score - CONTRADICTS_WITHIN)  # whatever the ranking gives for it
+        is_sure = is_near and is_likely and best.span.score > 0
         if is_sure and is_disagreement(question, own, (other.evidence, other.words, other.value)):
             page.write(best, agreeing=agreeing[:MOST_AGREEING], lead=DIFFER, layout="item")
             page.write(other, layout="item")

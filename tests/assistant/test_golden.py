@@ -219,7 +219,7 @@ def test_it_teaches_by_what_a_refused_answer_would_have_said(people: People) -> 
         "How many days of leave do employees get?": ("27 days", "first-day.md", "answer", False),
         "How many days of annual leave?": ("nineteen", "", "answer", False),
         "How many days of annual leave do trainees get?": ("", "", "refusal", False),
-        "Which things must I bring on my first day?": (
+        "Which documents must I bring on my first day?": (
             "identity document\nsigned contract\nbank card",
             "first-day.md",
             "answer",

@@ -15,7 +15,7 @@ from specialists.reranker.ordering import reorder
 from specialists.reranker.serving import Reranker
 from tests.specialists.tiny_rows import ROOMS, squad, write_squad
 
-READER = Path(__file__).parents[2] / "specialists" / "candidates" / "reader"
+READER = Path(__file__).parents[2] / "specialists" / "trained" / "reader"
 SETTINGS = ("--start", str(READER), "--layers", "3", "--learning-rate", "2e-4", "--epochs", "1", "--batch", "8")
 
 
