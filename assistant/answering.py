@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PASSAGES_READ = 8  # 97 % of the answers that the reader found in twelve passages of 18F’s guides were in the first eight
+PASSAGES_READ = 8  # reading takes most of an answer's time
 TURNS_REMEMBERED = 20
 OPEN_STATES = (AnswerState.PENDING, AnswerState.ANSWERING)
 

@@ -175,7 +175,8 @@ def _closest_ids(answer: Answer) -> list[int]:
     """Of a refused answer, the passages that may be shown."""
     if answer.state != AnswerState.ABSTAINED:
         return []
-    return list(dict.fromkeys([*(offer.passage for offer in offers_of(answer)), *(item["passage"] for item in answer.passages)]))
+    first = [item["passage"] for item in answer.passages[:CLOSEST_SHOWN]]
+    return list(dict.fromkeys([*(offer.passage for offer in offers_of(answer)), *first]))
 
 
 def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[int, Chunk], *, is_last: bool) -> PresentedAnswer:

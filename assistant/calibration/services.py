@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -95,7 +96,7 @@ def setting_of(corpus_id: int | None) -> Setting:
     base, threshold = shipped().calibrator, shipped_threshold(risk)
     if row is None or row.slope is None or row.intercept is None or row.base != base_name():
         return Setting(risk, base, threshold)
-    if row.is_complete and not lessons_of(row.corpus).is_complete:  # golden questions were changed or deleted since
+    if row.is_complete and not _is_complete(_golden_in(row.corpus_id)):  # golden questions were changed or deleted since
         return Setting(risk, base, threshold)
     own = replace(base, slope=row.slope, intercept=row.intercept)
     setting = Setting(risk, own, threshold, True, row.judged, row.is_complete)
@@ -186,12 +187,21 @@ def lessons_of(corpus: Corpus) -> Lessons:
     ones alone once they are complete."""
     if not is_readable():
         return Lessons((), False)
-    rows = RefusalJudgement.objects.filter(corpus=corpus, reader=shipped().reader).order_by("pk")
-    golden = [row for row in rows if _has_features(row.features)]
-    pairs = [(row.features, float(row.is_right)) for row in golden]
-    if len(golden) >= LEAST_JUDGED and sum(row.is_unanswerable for row in golden) >= LEAST_UNANSWERABLE * len(golden):
+    golden = _golden_in(corpus.pk)
+    pairs = [(row.features, float(row.is_right)) for row in golden.order_by("pk") if _has_features(row.features)]
+    if _is_complete(golden):
         return Lessons(tuple(pairs), True)
     return Lessons((*_opinions_on(corpus), *pairs), False)
+
+
+def _golden_in(corpus_id: int) -> QuerySet[RefusalJudgement]:
+    return RefusalJudgement.objects.filter(corpus=corpus_id, reader=shipped().reader)
+
+
+def _is_complete(golden: QuerySet[RefusalJudgement]) -> bool:
+    """Counted in the database, since every question asks it."""
+    found = golden.aggregate(judged=Count("pk"), unanswerable=Count("pk", filter=Q(is_unanswerable=True)))
+    return found["judged"] >= LEAST_JUDGED and found["unanswerable"] >= LEAST_UNANSWERABLE * found["judged"]
 
 
 def _opinions_on(corpus: Corpus) -> list[tuple[dict[str, float], float]]:

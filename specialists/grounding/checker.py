@@ -95,7 +95,7 @@ class _Bench:
         for claim, numbers in new:
             texts = [self.passages[number] for number in numbers]
             ruling = judge(claim, texts)
-            faults = ruling.faults if self.head is None else ruling.certain
+            faults = ruling.standing(has_head=self.head is not None)
             self.known[claim, numbers] = _Judgement(claim, "\n".join(texts), ruling, faults)
         open_ones = [self.known[key] for key in new if not self.known[key].faults and not self.known[key].ruling.is_verbatim]
         if self.head is not None and open_ones:

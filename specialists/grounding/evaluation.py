@@ -33,7 +33,7 @@ class Judged:
     @property
     def support(self) -> float:
         """One number for ranking: nothing for a fault, everything for a quotation, else the head or the words."""
-        if self.ruling.faults if self.probability is None else self.ruling.certain:
+        if self.ruling.standing(has_head=self.probability is not None):
             return 0.0
         if self.ruling.is_verbatim:
             return 1.0
@@ -87,7 +87,7 @@ def judge_rows(rows: Sequence[Row], head: Head | None) -> list[Judged]:
 
 def is_flagged(item: Judged, threshold: float | None) -> bool:
     """Called unsupported: by the rules alone (None), or by the rules or the head."""
-    if item.ruling.faults if threshold is None else item.ruling.certain:
+    if item.ruling.standing(has_head=threshold is not None):
         return True
     if threshold is None or item.probability is None or item.ruling.is_verbatim:
         return False
@@ -112,9 +112,9 @@ def measure(judged: Sequence[Judged], threshold: float | None) -> Measures:
 
 def choose_threshold(judged: Sequence[Judged], *, precision: float) -> float:
     """The highest threshold at which so many of the flagged rows are unsupported; 0 when the head never reaches it."""
-    flagged = [item for item in judged if item.ruling.certain]
+    flagged = [item for item in judged if item.ruling.standing(has_head=True)]
     wrong, false = sum(item.row.label for item in flagged), sum(not item.row.label for item in flagged)
-    open_ones = [item for item in judged if not item.ruling.certain and not item.ruling.is_verbatim]
+    open_ones = [item for item in judged if not item.ruling.standing(has_head=True) and not item.ruling.is_verbatim]
     best = 0.0
     for item in sorted(open_ones, key=lambda item: item.probability or 0.0):
         wrong, false = wrong + item.row.label, false + (not item.row.label)

@@ -34,11 +34,10 @@ class Ruling:
     is_verbatim: bool
     containment: float
 
-    @property
-    def certain(self) -> tuple[Fault, ...]:
-        """The faults that stand whatever a head says. That hardly any word is in the passage is no fault of a sentence in words
-        of its own: where there is a head, it decides."""
-        return tuple(fault for fault in self.faults if fault.kind != "words")
+    def standing(self, *, has_head: bool) -> tuple[Fault, ...]:
+        """The faults that count. That hardly any word is in the passage is no fault of a sentence in words of its own: where
+        there is a head, it decides."""
+        return tuple(fault for fault in self.faults if fault.kind != "words") if has_head else self.faults
 
 
 def judge(claim: str, passages: Sequence[str]) -> Ruling:

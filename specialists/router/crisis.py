@@ -11,7 +11,7 @@ _CANNOT = r"(?:can not|cannot|can't|cant|could not|couldn't)"
 _SELF_HARM = (
     r"(?:kill|hurt|harm|cut|cutting|hurting|harming|killing|hang|drown) myself",
     r"(?:end|ending|take|taking) my (?:own )?life",
-    r"(?:end|ending) it all(?! (?:at once|by|before|with|in))",
+    r"(?:end|ending) it all(?! at once)",
     rf"i {_OFTEN}(?:want|wish) to (?:die|be dead)",
     rf"i {_OFTEN}wish (?:that )?i (?:was|were) (?:dead|never born|not alive)",
     rf"i {_OFTEN}wish (?:that )?i had never been born",
