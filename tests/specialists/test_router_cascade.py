@@ -83,8 +83,9 @@ def test_it_adds_up_what_speaks_for_a_person() -> None:
 @pytest.mark.parametrize(
     ("message", "is_crisis"),
     [("I plan to take my life tonight", True), ("i dont want to live any more", True), ("I’m thinking about suicide", True),
-     ("sometimes I hurt  myself", True), ("I feel like ending it all", True), ("I will end it all with pills", True), ("I wish I was dead", True),
-     ("I see no reason to live", True), ("I can't go on anymore", True), ("I have suicidal thoughts", True),
+     ("sometimes I hurt  myself", True), ("I feel like ending it all", True), ("I will end it all with pills", True),
+     ("I wish I was dead", True), ("I see no reason to live", True),
+     ("I can't go on anymore", True), ("I have suicidal thoughts", True),
      ("I cannot go on any more with the old form", True),  # rather once too often
      ("May we end it all at once, or lease by lease?", False), ("Why do my sessions not live longer?", False),
      ("Is suicide covered by the life insurance?", False),
