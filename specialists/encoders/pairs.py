@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 IntArray = NDArray[np.int64]
 FIRST_TOKENS = 64
@@ -48,9 +48,18 @@ class PairEncoder:
         self._cls = int(tokenizer.token_to_id("[CLS]") or 0)
         self._sep = int(tokenizer.token_to_id("[SEP]") or 0)
         self._tokens = lru_cache(maxsize=cache)(self._tokenize)
+        self._encoded: dict[str, Encoding] = {}
+
+    def remember(self, texts: Iterable[str]) -> None:
+        """Tokenize many texts at once, on all cores; they must fit in the cache."""
+        wanted = list(dict.fromkeys(texts))
+        self._encoded = dict(zip(wanted, self.tokenizer.encode_batch(wanted, add_special_tokens=False), strict=True))
+        for text in wanted:
+            self._tokens(text)
+        self._encoded = {}
 
     def _tokenize(self, text: str) -> Tokens:
-        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        encoding = self._encoded.get(text) or self.tokenizer.encode(text, add_special_tokens=False)
         return Tokens(tuple(encoding.ids), tuple(encoding.offsets))
 
     def first_offsets(self, first: str) -> tuple[tuple[int, int], ...]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from specialists.encoders.base import BaseEncoder, load_tokenizer
-from specialists.encoders.network import SpecialistNetwork
+from specialists.encoders.network import SpecialistNetwork, to_device
 from specialists.encoders.pairs import PairEncoder, Window, stack
 from specialists.grounding.layout import claim_tokens, fits, nearest_window
 from specialists.grounding.rows import Row
@@ -54,7 +54,7 @@ class GroundingTask:
 
     def loss(self, network: SpecialistNetwork, rows: Sequence[Pair], device: str) -> Tensor:
         """Binary cross-entropy of the words, and of the sentences by their worst word."""
-        inputs = [torch.from_numpy(array).to(device) for array in stack([row.window for row in rows])]
+        inputs = [to_device(torch.from_numpy(array), device) for array in stack([row.window for row in rows])]
         (logits,) = network(*inputs)
         own = [logits[place, claim_tokens(row.window), 0] for place, row in enumerate(rows)]
         worst = torch.stack([values.max() for values in own])

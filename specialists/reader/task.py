@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from specialists.encoders.base import BaseEncoder, load_tokenizer
-from specialists.encoders.network import SpecialistNetwork
+from specialists.encoders.network import SpecialistNetwork, to_device
 from specialists.encoders.pairs import PairEncoder, Window, stack
 from specialists.reader.negatives import alter_question, names_in
 from specialists.reader.rows import Key, ReaderRow, key_of
@@ -38,23 +41,26 @@ class Group:
 
 class ReaderTask:
     """`sources` are rows with the share of them that an epoch uses. A share `altered` of the answerable ones is asked about
-    something else, and those with an entry in `negatives` get a second passage."""
+    something else, and those with an entry in `negatives` get 1 to `wrong` further passages."""
 
     def __init__(
         self, base: BaseEncoder, sources: Sequence[tuple[Sequence[ReaderRow], float]], *,
         negatives: Mapping[Key, Sequence[str]], seed: int, window: int = 256, altered: float = 0.15,
-        teacher: SpecialistNetwork | None = None,
+        teachers: Sequence[SpecialistNetwork] = (), wrong: int = 1,
     ) -> None:  # fmt: skip
         self.sources = sources
         self.negatives = negatives
         self.seed = seed
         self.altered = altered
-        self.teacher = teacher
-        self.pairs = PairEncoder(load_tokenizer(base), window=window, cache=20_000)
+        self.teachers = teachers
+        self.wrong = wrong
+        self.pairs = PairEncoder(load_tokenizer(base), window=window, cache=200_000)
         self.names = names_in([row for rows, _ in sources for row in rows])
 
     def epoch(self, number: int) -> list[Group]:
-        groups = []
+        groups: list[Group] = []
+        if not number:
+            self.pairs.remember(text for rows, _ in self.sources for row in rows for text in (row.question, row.text))
         for place, (rows, share) in enumerate(self.sources):
             chosen = list(rows)
             random.Random(self.seed + place).shuffle(chosen)
@@ -74,57 +80,71 @@ class ReaderTask:
             row = alter_question(row, self.names, chooser) or row
         texts = [row.text]
         if wrong:
-            texts.append(chooser.choice(wrong))
+            texts += chooser.sample(list(wrong), min(len(wrong), chooser.randint(1, self.wrong)))
         context = row.context if chooser.random() < 0.5 else ""
         group = make_group(self.pairs, row, texts, context=context, chooser=chooser)
         return [group] if group else []
 
     def loss(self, network: SpecialistNetwork, rows: Sequence[Group], device: str) -> Tensor:
         """Minus the log-likelihood of the right starts and ends under one softmax per question, and the relevance's
-        cross-entropy; with a teacher, mostly the distance to its distribution (Hinton et al. 2015)."""
+        cross-entropy; with teachers, mostly the distance to the mean of their distributions (Hinton et al. 2015)."""
         windows = [window for group in rows for window in group.windows]
-        inputs = [torch.from_numpy(array).to(device) for array in stack(windows)]
-        forbidden = _forbidden(windows, inputs[0].shape[1]).to(device)[:, :, None]
+        inputs = [to_device(torch.from_numpy(array), device) for array in stack(windows)]
+        forbidden = to_device(_forbidden(windows, inputs[0].shape[1]), device)[:, :, None]
+        right = to_device(_right(rows, inputs[0].shape[1]), device)
+        labels = to_device(torch.tensor([label for group in rows for label in group.relevance]), device)
+        places = to_device(_places([len(group.windows) for group in rows]), device)
+
         span, relevance = network(*inputs)
-        span = span.masked_fill(forbidden, NEVER)
-        losses, first = [], 0
-        for group in rows:
-            logits = span[first : first + len(group.windows)]
-            losses += [_surprise(logits[:, :, 0], group.starts), _surprise(logits[:, :, 1], group.ends)]
-            first += len(group.windows)
-        total = torch.stack(losses).mean() + RELEVANCE_WEIGHT * _relevance_loss(relevance[:, 0], rows)
-        if self.teacher is None:
+        logits = _by_question(span.masked_fill(forbidden, NEVER), places)
+        chosen = logits.masked_fill(~_by_question(right, places), float("-inf"))
+        total = (logits.logsumexp(dim=1) - chosen.logsumexp(dim=1)).mean()
+        total = total + RELEVANCE_WEIGHT * _relevance_loss(relevance[:, 0], labels)
+        if not self.teachers:
             return total
         with torch.no_grad():
-            taught = self.teacher.to(device)(*inputs)[0].masked_fill(forbidden, NEVER)
-        return TEACHER_WEIGHT * _distance(span, taught, rows) + (1 - TEACHER_WEIGHT) * total
+            taught = [teacher.to(device)(*inputs) for teacher in self.teachers]
+            spans = [_by_question(span.masked_fill(forbidden, NEVER), places) for span, _ in taught]
+            wanted = torch.stack([(given / TEMPERATURE).softmax(dim=1) for given in spans]).mean(dim=0)
+            relevant = torch.stack([given[:, 0].sigmoid() for _, given in taught]).mean(dim=0)
+        distance = -(wanted * (logits / TEMPERATURE).log_softmax(dim=1)).sum(dim=1).mean()
+        distance = distance + RELEVANCE_WEIGHT * binary_cross_entropy_with_logits(relevance[:, 0], relevant)
+        return TEACHER_WEIGHT * distance + (1 - TEACHER_WEIGHT) * total
 
 
-def _distance(span: Tensor, taught: Tensor, rows: Sequence[Group]) -> Tensor:
-    """Cross-entropy of the student's starts and ends under the teacher's, per question, at TEMPERATURE."""
-    losses, first = [], 0
+def _places(sizes: Sequence[int]) -> Tensor:
+    """(questions, most windows): the batch's row of each question's windows; behind the last row where it has fewer."""
+    most, count = max(sizes), sum(sizes)
+    rows, first = [], 0
+    for size in sizes:
+        rows.append([*range(first, first + size), *(count,) * (most - size)])
+        first += size
+    return torch.tensor(rows)
+
+
+def _by_question(values: Tensor, places: Tensor) -> Tensor:
+    """(windows, tokens, 2) → (questions, most windows * tokens, 2): what a question has fewer of is NEVER, or False."""
+    missing = torch.zeros_like(values[:1]) if values.dtype == torch.bool else torch.full_like(values[:1], NEVER)
+    found = torch.cat([values, missing]).index_select(0, places.flatten())
+    return found.view(len(places), -1, values.shape[2])
+
+
+def _right(rows: Sequence[Group], longest: int) -> Tensor:
+    """(windows, tokens, 2): where a right answer begins and ends; [CLS] of every window where there is none."""
+    mask = torch.zeros(sum(len(group.windows) for group in rows), longest, 2, dtype=torch.bool)
+    first = 0
     for group in rows:
-        part = slice(first, first + len(group.windows))
-        for side in (0, 1):
-            wanted = (taught[part, :, side].reshape(-1) / TEMPERATURE).softmax(0)
-            given = (span[part, :, side].reshape(-1) / TEMPERATURE).log_softmax(0)
-            losses.append(-(wanted * given).sum())
+        for side, places in enumerate((group.starts, group.ends)):
+            for window, token in places or [(window, 0) for window in range(len(group.windows))]:
+                mask[first + window, token, side] = True
         first += len(group.windows)
-    return torch.stack(losses).mean()
+    return mask
 
 
-def _relevance_loss(logits: Tensor, rows: Sequence[Group]) -> Tensor:
-    labels = torch.tensor([label for group in rows for label in group.relevance], device=logits.device)
-    known = labels != NO_LABEL
-    if not bool(known.any()):
-        return logits.sum() * 0.0
-    return torch.nn.functional.binary_cross_entropy_with_logits(logits[known], labels[known])
-
-
-def _surprise(logits: Tensor, right: Sequence[tuple[int, int]]) -> Tensor:
-    places = right or [(window, 0) for window in range(len(logits))]
-    chosen = torch.stack([logits[window, token] for window, token in places])
-    return logits.logsumexp(dim=(0, 1)) - chosen.logsumexp(dim=0)
+def _relevance_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    known = (labels != NO_LABEL).float()
+    losses = binary_cross_entropy_with_logits(logits, labels.clamp(min=0.0), reduction="none")
+    return (losses * known).sum() / known.sum().clamp(min=1.0)
 
 
 def _forbidden(windows: Sequence[Window], longest: int) -> Tensor:
@@ -180,8 +200,8 @@ def spans_in(window: Window, answers: Sequence[tuple[int, str]]) -> list[tuple[i
         end = start + len(text)
         if not window.offsets or start < window.offsets[0][0] or end > window.offsets[-1][1]:
             continue
-        first = next((i for i, (_, token_end) in enumerate(window.offsets) if token_end > start), None)
-        last = next((i for i in range(len(window.offsets) - 1, -1, -1) if window.offsets[i][0] < end), None)
-        if first is not None and last is not None and first <= last:
+        first = bisect_right(window.offsets, start, key=itemgetter(1))  # the first token that ends behind the start
+        last = bisect_left(window.offsets, end, key=itemgetter(0)) - 1  # the last one that begins before the end
+        if first <= last:
             found.append((window.text_start + first, window.text_start + last))
     return found

@@ -43,15 +43,16 @@ def train_reader(run: Run) -> Card:
     from specialists.reader.task import PAIR_HEADS, TOKEN_HEADS, ReaderTask
     from specialists.training.finishing import finish
     from specialists.training.loop import train
-    from specialists.training.starting import load_teacher, start_network
+    from specialists.training.starting import load_teachers, start_network
 
     recipe = run.recipe
     base = find_base(recipe.base)
     sources = load_sources(run.data)
     run.say(f"{sum(len(rows) for rows, _ in sources)} questions. Looking for passages that are close and wrong …")
     task = ReaderTask(
-        base, sources, negatives=negatives_for(sources, recipe.negatives), seed=recipe.seed, teacher=load_teacher(KIND, recipe)
-    )
+        base, sources, negatives=negatives_for(sources, recipe.negatives), seed=recipe.seed, teachers=load_teachers(KIND, recipe),
+        wrong=recipe.wrong, altered=recipe.altered,
+    )  # fmt: skip
     network = start_network(KIND, base, recipe, token_heads=TOKEN_HEADS, pair_heads=PAIR_HEADS)
     progress = train(network, task, run)
     return finish(KIND, network, base, run, progress, answer_tokens=longest_answer(base, sources))

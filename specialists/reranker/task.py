@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from specialists.encoders.base import BaseEncoder, load_tokenizer
-from specialists.encoders.network import SpecialistNetwork
+from specialists.encoders.network import SpecialistNetwork, to_device
 from specialists.encoders.pairs import PairEncoder, Window, stack
 from specialists.reader.rows import Key, ReaderRow, key_of
 from specialists.reader.task import spans_in
@@ -65,9 +66,7 @@ class RerankerTask:
     def loss(self, network: SpecialistNetwork, rows: Sequence[Choice], device: str) -> Tensor:
         """Minus the log-likelihood of the right passage under one softmax per question."""
         windows = [window for choice in rows for window in choice.windows]
-        (relevance,) = network(*(torch.from_numpy(array).to(device) for array in stack(windows)))
-        losses, first = [], 0
-        for choice in rows:
-            losses.append(-relevance[first : first + len(choice.windows), 0].log_softmax(0)[0])
-            first += len(choice.windows)
-        return torch.stack(losses).mean()
+        (relevance,) = network(*(to_device(torch.from_numpy(array), device) for array in stack(windows)))
+        sizes = [len(choice.windows) for choice in rows]
+        logits = pad_sequence(relevance[:, 0].split(sizes), batch_first=True, padding_value=float("-inf"))
+        return -logits.log_softmax(dim=1)[:, 0].mean()

@@ -32,7 +32,7 @@ def record_figures(folder: Path, kind: str, name: str, measures: Mapping[str, An
 
 def render_card(card: Card) -> str:
     heads = ", ".join(f"{name} ({size})" for name, size in {**card.token_heads, **card.pair_heads}.items())
-    recipe = {name: value for name, value in card.recipe.items() if value not in ("", None)}
+    recipe = {name: value for name, value in card.recipe.items() if value not in ("", None, [])}
     lines = [
         f"# {card.name}",
         "",

@@ -37,7 +37,11 @@ def finish(
         token_heads={name: head.out_features for name, head in network.token_heads.items()},
         pair_heads={name: head.out_features for name, head in network.pair_heads.items()},
         window=window,
-        recipe={**asdict(run.recipe), "start": name_of(run.recipe.start), "teacher": name_of(run.recipe.teacher)},
+        recipe={
+            **asdict(run.recipe),
+            "start": name_of(run.recipe.start),
+            "teachers": [name_of(folder) for folder in run.recipe.teachers],
+        },
         data=[{"name": _name(file.path), "sha256": checksum(file.path), "share": file.share} for file in run.data],
         licences=list(run.licences),
         losses=progress.losses,

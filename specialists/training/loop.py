@@ -39,10 +39,9 @@ class Task(Protocol):
 
 def train(network: SpecialistNetwork, task: Task, run: Run) -> Progress:
     """Train in place, from the output's checkpoint when there is one. Raises SpecialistError `disk` or `other_training`."""
-    settle_processor()
     recipe, folder, device = run.recipe, run.output, choose_device()
+    settle_processor(device)
     torch.manual_seed(recipe.seed)
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
     parameters = prepare_for_training(network, recipe.method)  # type: ignore[arg-type]
     network.to(device).train()
     optimizer = _optimizer(network, recipe)
@@ -50,13 +49,13 @@ def train(network: SpecialistNetwork, task: Task, run: Run) -> Progress:
     batches = [batch for epoch in range(recipe.epochs) for batch in make_batches(task, epoch, recipe)]
     started = saved = time.monotonic()
     before, first = progress.seconds, progress.step
-    losses: list[float] = []
+    losses: list[Tensor] = []
     for step in range(progress.step, len(batches)):
         losses.append(_step(network, task, batches[step], optimizer, parameters, _rate(recipe, step, len(batches)), device, step))
         progress.step, now = step + 1, time.monotonic()
         progress.seconds = before + now - started
         if progress.step % REPORT_STEPS == 0 or progress.step == len(batches):
-            progress.losses.append(round(sum(losses) / len(losses), 4))
+            progress.losses.append(round(float(torch.stack(losses).mean()), 4))
             left = (now - started) / (progress.step - first) * (len(batches) - progress.step)
             run.report(progress.step, len(batches), progress.losses[-1], left)
             losses = []
@@ -95,7 +94,7 @@ def _optimizer(network: SpecialistNetwork, recipe: Recipe) -> torch.optim.Optimi
 def _step(
     network: SpecialistNetwork, task: Task, rows: Sequence[Any], optimizer: torch.optim.Optimizer,
     parameters: Sequence[torch.nn.Parameter], rate: float, device: str, step: int,
-) -> float:  # fmt: skip
+) -> Tensor:  # fmt: skip
     torch.manual_seed(step * SEED_STRIDE + 1)
     for group in optimizer.param_groups:
         group["lr"] = rate
@@ -104,7 +103,7 @@ def _step(
     torch.nn.utils.clip_grad_norm_(parameters, 1.0)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return float(loss.detach())
+    return loss.detach()
 
 
 def _rate(recipe: Recipe, step: int, steps: int) -> float:
@@ -117,9 +116,12 @@ def choose_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def settle_processor() -> None:
-    """Use all cores, and let glibc keep freed memory: handing every tensor back to the kernel took half of the time."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+def settle_processor(device: str = "cpu") -> None:
+    """Use all cores, and let glibc keep freed memory: handing every tensor back to the kernel took half of the time. On a GPU the
+    cores only lay out rows: more than one thread waits longer than it works. Its sums have no fixed order, so there a resumed
+    training ends near, not at, the weights of one that was not stopped."""
+    torch.use_deterministic_algorithms(mode=device == "cpu", warn_only=True)
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if device == "cpu" else 1)
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         for setting in (M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD):

@@ -17,8 +17,8 @@ from specialists.errors import DataError
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """`layers` drops layers, `neurons` the feed-forward neurons of those left; `start` is the folder of a specialist to go on
-    from, instead of the base; `teacher` that of one to distil; `negatives` the share of a reader's questions that get a second,
-    wrong passage."""
+    from, instead of the base; `teachers` those of the ones to distil; `negatives` the share of a reader's questions that get
+    wrong passages too, from 1 to `wrong`; `altered` that of its answerable questions that are asked about something else."""
 
     base: str = DEFAULT_BASE
     start: str = ""
@@ -32,8 +32,10 @@ class Recipe:
     seed: int = 7
     layers: int | None = None
     neurons: int | None = None
-    teacher: str = ""
+    teachers: tuple[str, ...] = ()
     negatives: float = 0.15
+    wrong: int = 1
+    altered: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ class DataFile:
 def fingerprint(recipe: Recipe, data: Sequence[DataFile]) -> str:
     """Of the recipe, the data and the weights that it starts from: two trainings with the same one give the same weights."""
     used = [(checksum(file.path), file.share) for file in data]
-    starts = [checksum(Path(folder) / WEIGHTS) for folder in (recipe.start, recipe.teacher) if folder]
-    settings = {**asdict(recipe), "start": "", "teacher": "", "base": find_base(recipe.base).weights_sha256}
+    starts = [checksum(Path(folder) / WEIGHTS) for folder in (recipe.start, *recipe.teachers) if folder]
+    settings = {**asdict(recipe), "start": "", "teachers": [], "base": find_base(recipe.base).weights_sha256}
     content = json.dumps({"recipe": settings, "data": used, "starts": starts}, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 

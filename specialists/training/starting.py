@@ -1,4 +1,4 @@
-"""What a training starts from: the base encoder with new heads, or a specialist to go on from; and the teacher, if any."""
+"""What a training starts from: the base encoder with new heads, or a specialist to go on from; and the teachers, if any."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def _heads(own: nn.ModuleDict, base: BaseEncoder, wanted: Mapping[str, int]) -> 
     return nn.ModuleDict({name: own[name] if name in own else nn.Linear(base.hidden_size, size) for name, size in wanted.items()})
 
 
-def load_teacher(kind: str, recipe: Recipe) -> SpecialistNetwork | None:
-    return load_specialist(kind, Path(recipe.teacher)) if recipe.teacher else None
+def load_teachers(kind: str, recipe: Recipe) -> list[SpecialistNetwork]:
+    return [load_specialist(kind, Path(folder)) for folder in recipe.teachers]
 
 
 def load_specialist(kind: str, folder: Path, *, dropout: float = 0.0) -> SpecialistNetwork:

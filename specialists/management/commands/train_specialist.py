@@ -14,7 +14,8 @@ from specialists.training.recipe import DataFile, Recipe, Run
 from specialists.training.reporting import ProgressBar
 
 OPTIONS = (
-    "base", "start", "method", "epochs", "batch", "learning_rate", "dropout", "seed", "layers", "neurons", "teacher", "negatives"
+    "base", "start", "method", "epochs", "batch", "learning_rate", "dropout", "seed", "layers", "neurons", "teachers",
+    "negatives", "wrong", "altered",
 )  # fmt: skip
 
 
@@ -29,7 +30,9 @@ class Command(BaseCommand):
         parser.add_argument("--licence", action="append", default=[], help="of a data file, for the card; may be repeated")
         parser.add_argument("--base", default=default.base, help="the packaged model's name or a BERT encoder's folder")
         parser.add_argument("--start", default=default.start, metavar="FOLDER", help="go on from this specialist")
-        parser.add_argument("--teacher", default=default.teacher, metavar="FOLDER", help="distil this specialist")
+        parser.add_argument(
+            "--teachers", nargs="+", default=default.teachers, metavar="FOLDER", help="distil these specialists' mean"
+        )
         parser.add_argument("--method", choices=["full", "lora"], default=default.method)
         parser.add_argument("--epochs", type=int, default=default.epochs)
         parser.add_argument("--batch", type=int, default=default.batch)
@@ -40,7 +43,11 @@ class Command(BaseCommand):
             type=float,
             default=default.negatives,
             metavar="SHARE",
-            help="of a reader's questions get a wrong passage",
+            help="of a reader's questions get wrong passages",
+        )
+        parser.add_argument("--wrong", type=int, default=default.wrong, metavar="N", help="1 to N wrong passages")
+        parser.add_argument(
+            "--altered", type=float, default=default.altered, metavar="SHARE", help="of a reader's questions lose their answer"
         )
         parser.add_argument("--seed", type=int, default=default.seed)
         parser.add_argument("--checkpoint-seconds", type=float, default=120.0, help="what a kill may cost")
@@ -48,7 +55,7 @@ class Command(BaseCommand):
         parser.add_argument("--neurons", type=int, default=None, help="keep so many feed-forward neurons per layer")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        recipe = Recipe(**{name: options[name] for name in OPTIONS})
+        recipe = Recipe(**{**{name: options[name] for name in OPTIONS}, "teachers": tuple(options["teachers"])})
         try:
             run = Run(
                 data=[DataFile.parse(text) for text in options["data"]],
