@@ -84,6 +84,13 @@ def test_it_trains_with_an_adapter_and_goes_on_from_a_specialist(trained: Path, 
         str(trained),
         "--teachers",
         str(trained),
+        str(trained),
+        "--negatives",
+        "0.5",
+        "--wrong",
+        "3",
+        "--altered",
+        "0.3",
         "--epochs",
         "1",
         "--layers",
@@ -98,7 +105,7 @@ def test_it_trains_with_an_adapter_and_goes_on_from_a_specialist(trained: Path, 
     card = read_card(tmp_path / "next", "reader")
     assert (card.layers, card.neurons) == (1, 512)
     parent = read_card(trained, "reader")
-    assert card.recipe["start"] == parent.name and card.recipe["teachers"] == [parent.name]
+    assert card.recipe["start"] == parent.name and card.recipe["teachers"] == [parent.name, parent.name]
     assert [(item["name"], item["data"]) for item in card.parents] == [(parent.name, parent.data)]
     assert f"It went on from {parent.name}" in (tmp_path / "next" / "MODEL_CARD.md").read_text()
     prepare_specialist(tmp_path / "next", "reader", tmp_path / "prepared")
