@@ -47,7 +47,7 @@ def to_device(tensor: Tensor, device: str) -> Tensor:
 
 
 def _in_bfloat16() -> AbstractContextManager[None]:
-    """On a GPU the layers compute in bfloat16, which is twice as fast; the heads, whose differences count, do not."""
+    """On a GPU the layers compute in bfloat16; the heads, whose differences count, in float32."""
     return torch.autocast("cuda", torch.bfloat16)
 
 

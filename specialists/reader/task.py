@@ -55,12 +55,11 @@ class ReaderTask:
         self.teachers = teachers
         self.wrong = wrong
         self.pairs = PairEncoder(load_tokenizer(base), window=window, cache=200_000)
+        self.pairs.remember(text for rows, _ in sources for row in rows for text in (row.question, row.text))
         self.names = names_in([row for rows, _ in sources for row in rows])
 
     def epoch(self, number: int) -> list[Group]:
         groups: list[Group] = []
-        if not number:
-            self.pairs.remember(text for rows, _ in self.sources for row in rows for text in (row.question, row.text))
         for place, (rows, share) in enumerate(self.sources):
             chosen = list(rows)
             random.Random(self.seed + place).shuffle(chosen)

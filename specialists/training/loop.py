@@ -116,7 +116,7 @@ def choose_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def settle_processor(device: str = "cpu") -> None:
+def settle_processor(device: str) -> None:
     """Use all cores, and let glibc keep freed memory: handing every tensor back to the kernel took half of the time. On a GPU the
     cores only lay out rows: more than one thread waits longer than it works. Its sums have no fixed order, so there a resumed
     training ends near, not at, the weights of one that was not stopped."""

@@ -37,6 +37,14 @@ class Recipe:
     wrong: int = 1
     altered: float = 0.15
 
+    def __post_init__(self) -> None:
+        """Raises DataError."""
+        for name, share in (("negatives", self.negatives), ("altered", self.altered)):
+            if not 0 <= share <= 1:
+                raise DataError(f"--{name} {share:g} is not a share. Give a number from 0 to 1.")
+        if self.wrong < 1:
+            raise DataError(f"--wrong {self.wrong} is no number of passages. Give 1 or more, or --negatives 0 for none.")
+
 
 @dataclass(frozen=True, slots=True)
 class DataFile:

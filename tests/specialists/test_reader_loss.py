@@ -46,7 +46,7 @@ def test_it_is_one_softmax_over_the_windows_of_a_question() -> None:
     assert abs(loss.item() - (np.mean(wanted) + RELEVANCE_WEIGHT * of_relevance)) < 1e-4
 
 
-def test_teachers_that_agree_with_it_leave_only_their_own_doubt() -> None:
+def test_two_teachers_that_agree_teach_as_one() -> None:
     one = ReaderTask(find_base(), [], negatives={}, seed=1, teachers=[Fixed()])  # type: ignore[list-item]
     two = ReaderTask(find_base(), [], negatives={}, seed=1, teachers=[Fixed(), Fixed()])  # type: ignore[list-item]
 

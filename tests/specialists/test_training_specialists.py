@@ -112,6 +112,18 @@ def test_it_trains_with_an_adapter_and_goes_on_from_a_specialist(trained: Path, 
     assert read_rows(Reader(tmp_path / "next", tmp_path / "prepared"), load_rows(rows_file)[:1])[0].answer
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [("--wrong", "0", "--wrong 0 is no number of passages"), ("--altered", "2", "--altered 2 is not a share"),
+     ("--negatives", "-1", "--negatives -1 is not a share")],
+)  # fmt: skip
+def test_it_refuses_settings_that_make_no_sense(option: str, value: str, sentence: str, tmp_path: Path) -> None:
+    path = write_squad(tmp_path / "rows.json")
+
+    with pytest.raises(CommandError, match=sentence):
+        call_command("train_specialist", "reader", "--data", str(path), "--output", str(tmp_path / "out"), f"{option}={value}")
+
+
 def test_it_wants_more_than_ten_rows(tmp_path: Path) -> None:
     path = write_squad(tmp_path / "rows.json", squad(departments=2, rooms=4))
 

@@ -55,8 +55,8 @@ class Command(BaseCommand):
         parser.add_argument("--neurons", type=int, default=None, help="keep so many feed-forward neurons per layer")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        recipe = Recipe(**{**{name: options[name] for name in OPTIONS}, "teachers": tuple(options["teachers"])})
         try:
+            recipe = Recipe(**{**{name: options[name] for name in OPTIONS}, "teachers": tuple(options["teachers"])})
             run = Run(
                 data=[DataFile.parse(text) for text in options["data"]],
                 output=options["output"],
