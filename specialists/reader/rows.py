@@ -14,6 +14,8 @@ from retrieval.files import text_lines
 from specialists.errors import DataError
 
 MAX_PROBLEMS = 5
+OMITTED = "<omitted>"  # between a clause's parts, in CUAD
+NOWHERE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def _squad_row(article: dict[str, Any], paragraph: dict[str, Any], question: dic
         question=" ".join(str(question.get("question", "")).split()),
         text=str(paragraph.get("context", "")),
         context=str(article.get("title", "")).replace("_", " "),
-        answers=tuple(dict.fromkeys((int(item.get("answer_start", -1)), str(item.get("text", ""))) for item in found)),
+        answers=tuple(dict.fromkeys((int(item.get("answer_start", NOWHERE)), str(item.get("text", ""))) for item in found)),
     )
 
 
@@ -87,14 +89,25 @@ def _clauses(folder: Path) -> Iterator[ReaderRow]:
     texts = {str(row["_id"]): str(row["text"]) for row in _read_lines(folder / "corpus.jsonl")}
     problems = []
     for line, row in enumerate(_read_lines(folder / "questions.jsonl"), start=1):
-        found = tuple((int(clause["answer_start"]), str(clause["text"])) for clause in row.get("clauses", []))
-        item = ReaderRow(str(row["_id"]), str(row["text"]), texts.get(str(row["doc_id"]), ""), "", tuple(dict.fromkeys(found)))
+        text = texts.get(str(row["doc_id"]), "")
+        found = [place for clause in row.get("clauses", []) for place in _clause_places(clause, text)]
+        item = ReaderRow(str(row["_id"]), str(row["text"]), text, "", tuple(dict.fromkeys(found)))
         problem = _problem(item)
         if problem:
             problems.append(f"line {line}: {problem}")
         else:
             yield item
     _complain(folder / "questions.jsonl", problems)
+
+
+def _clause_places(clause: dict[str, Any], text: str) -> list[tuple[int, str]]:
+    """Where the clause stands. CUAD joins the parts of one that is spread over its contract, and says no place for it: each
+    part counts where it is first found."""
+    words, start = str(clause.get("text", "")), clause.get("answer_start")
+    if isinstance(start, int) or OMITTED not in words:
+        return [(start if isinstance(start, int) else NOWHERE, words)]
+    parts = [part.strip() for part in words.split(OMITTED) if part.strip()]
+    return [(text.find(part), part) for part in parts]
 
 
 def _judged_questions(path: Path) -> Iterator[ReaderRow]:
@@ -124,6 +137,8 @@ def _problem(row: ReaderRow) -> str:
     if not row.text.strip():
         return "it has no text"
     for start, answer in row.answers:
+        if start == NOWHERE:
+            return f"the answer “{answer[:60]}” does not stand in its text"
         if not answer or row.text[start : start + len(answer)] != answer:
             return f"the answer “{answer[:60]}” is not at character {start} of its text"
     return ""

@@ -67,6 +67,29 @@ def test_it_reads_clauses_of_whole_documents(tmp_path: Path) -> None:
     assert cap.answers == ()
 
 
+def write_clauses(folder: Path, text: str, clauses: list[dict[str, object]]) -> None:
+    (folder / "corpus.jsonl").write_text(json.dumps({"_id": "c", "title": "c", "text": text}) + "\n")
+    row = {"_id": "c__limits", "text": "Which limits?", "doc_id": "c", "clauses": clauses}
+    (folder / "questions.jsonl").write_text(json.dumps(row) + "\n")
+
+
+def test_a_clause_that_stands_in_several_parts_is_found_part_by_part(tmp_path: Path) -> None:
+    text = "You shall not (a) sell to others, (b) lease the tools, or (c) copy them."
+    write_clauses(tmp_path, text, [{"text": "You shall not <omitted>(c) copy them.", "answer_start": None}])
+
+    (limits,) = load_rows(tmp_path)
+
+    assert limits.answers == ((0, "You shall not"), (text.index("(c)"), "(c) copy them."))
+
+
+@pytest.mark.parametrize("place", [None, "three", 7])
+def test_a_clause_that_does_not_stand_in_its_contract_is_named(tmp_path: Path, place: object) -> None:
+    write_clauses(tmp_path, "You may copy it.", [{"text": "You shall not<omitted>sell it.", "answer_start": place}])
+
+    with pytest.raises(DataError, match="line 1: the answer “You shall not"):
+        load_rows(tmp_path)
+
+
 def test_it_keeps_the_judged_questions_whose_words_stand_in_their_document(tmp_path: Path) -> None:
     (tmp_path / "train.corpus.jsonl").write_text(json.dumps({"_id": "d", "text": "The Sun rose at six."}) + "\n")
     queries = [
