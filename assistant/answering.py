@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PASSAGES_READ = 8  # reading takes most of an answer's time
 TURNS_REMEMBERED = 20
 OPEN_STATES = (AnswerState.PENDING, AnswerState.ANSWERING)
 
@@ -97,7 +96,11 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
     since = time.perf_counter()
     chunks = _second_gate(row, found.hits)
     timings.mark("gate", since)
-    yield Sources(row.corpora_searched, len(chunks))
+    since = time.perf_counter()
+    with measure() as ranking:
+        found = _choose(row.standalone_question, found, chunks)
+    timings.mark("rerank", since)
+    yield Sources(row.corpora_searched, len(found.hits))
 
     since = time.perf_counter()
     with measure() as reading:
@@ -105,7 +108,7 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
         release_connection()  # the model works now
         attempt, failures = first_that_works(decision.tiers, question)
     timings.mark("read", since)
-    uses = _uses(decision, attempt, failures, question, _together(searching, reading))
+    uses = _uses(decision, attempt, failures, question, _together(searching, ranking, reading))
     _fill(row, attempt, uses[-1].reason, found.hits, chunks)
     row.refusal["is_crisis"] = decision.is_crisis
     if not _record(row, uses, timings, attempt=attempt, chunks=chunks):
@@ -169,9 +172,10 @@ def _route(row: Answer, partitions: Sequence[Partition]) -> Decision:
 
 def _retrieve(question: str, partitions: Sequence[Partition]) -> SearchResult:
     from retrieval.search import search
+    from specialists.reranker.choosing import CANDIDATES
 
     release_connection()  # the model works now
-    return search(question, scope=[partition.key for partition in partitions], top_k=PASSAGES_READ)
+    return search(question, scope=[partition.key for partition in partitions], top_k=CANDIDATES)
 
 
 def _second_gate(row: Answer, hits: Sequence[Hit]) -> dict[int, Chunk]:
@@ -179,18 +183,26 @@ def _second_gate(row: Answer, hits: Sequence[Hit]) -> dict[int, Chunk]:
     return {chunk.pk: chunk for chunk in readable_chunks(row.conversation.user, [hit.id for hit in hits])}
 
 
+def _choose(question: str, found: SearchResult, chunks: dict[int, Chunk]) -> SearchResult:
+    from specialists.reader.serving import ReaderPassage
+    from specialists.reranker.choosing import choose
+
+    release_connection()
+    return choose(question, found, [ReaderPassage(pk, chunk.text, chunk.context) for pk, chunk in chunks.items()])
+
+
 def _evidence(found: SearchResult, chunks: dict[int, Chunk]) -> list[Evidence]:
+    best = max((hit.score for hit in found.hits), default=1.0)
     return [
         Evidence(
             passage=hit.id,
             context=chunks[hit.id].context,
             text=chunks[hit.id].text,
             sentences=_sentences(chunks[hit.id]),
-            relevance=hit.score / found.hits[0].score,
+            relevance=hit.score / best,
             document=chunks[hit.id].document_id,
         )
         for hit in found.hits
-        if hit.id in chunks
     ]
 
 
@@ -241,7 +253,7 @@ def _fill(row: Answer, attempt: Attempt, reason: str, hits: Sequence[Hit], chunk
         row.refusal["withheld"] = as_rows(attempt.withheld)
     row.passages = [
         {"passage": hit.id, "score": hit.score, "document": chunks[hit.id].document_id, "revision": chunks[hit.id].revision}
-        for hit in hits if hit.id in chunks
+        for hit in hits
     ]  # fmt: skip
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.answering import PASSAGES_READ
 from assistant.squad_format import SquadArticle, SquadQuestion
 from ingestion.chunking import ChunkDraft, chunk_document
 from retrieval.passages import Passage
 from specialists.extractive import Evidence, features, list_candidates
+
+if TYPE_CHECKING:
+    from retrieval.search import SearchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,7 @@ def unload_articles(loaded: LoadedArticles) -> None:
 
 def make_examples(question: SquadQuestion, loaded: LoadedArticles) -> list[Example]:
     """One example, or none when nothing was found."""
-    from retrieval.search import search
-
-    found = search(question.text, scope=[loaded.partition], top_k=PASSAGES_READ)
-    evidence = [_evidence(hit.id, *loaded.chunks[hit.id], hit.score / found.hits[0].score) for hit in found.hits]
+    evidence, _found = find_evidence(question.text, loaded)
     candidates = list_candidates(question.text, evidence)
     if not candidates:
         return []
@@ -78,7 +78,24 @@ def make_examples(question: SquadQuestion, loaded: LoadedArticles) -> list[Examp
     return [Example(features(question.text, candidates), np.array(labels), bool(question.answers) and owner is not None)]
 
 
+def find_evidence(question: str, loaded: LoadedArticles) -> tuple[list[Evidence], SearchResult]:
+    """What an answer would read, best first, and the search that brought it."""
+    from retrieval.search import search
+    from specialists.reader.serving import ReaderPassage
+    from specialists.reranker.choosing import CANDIDATES, choose
+
+    found = search(question, scope=[loaded.partition], top_k=CANDIDATES)
+    drafts = {hit.id: loaded.chunks[hit.id] for hit in found.hits}
+    passages = [
+        ReaderPassage(number, article.document.text[draft.start : draft.end], draft.context)
+        for number, (article, draft) in drafts.items()
+    ]
+    chosen = choose(question, found, passages)
+    best = max((hit.score for hit in chosen.hits), default=1.0)
+    return [_evidence(hit.id, *drafts[hit.id], hit.score / best) for hit in chosen.hits], chosen
+
+
 def _evidence(number: int, article: SquadArticle, draft: ChunkDraft, relevance: float) -> Evidence:
     text = article.document.text[draft.start : draft.end]
     sentences = tuple((start - draft.start, end - draft.start) for start, end in draft.sentences)
-    return Evidence(passage=number, context=draft.context, text=text, sentences=sentences, relevance=relevance)
+    return Evidence(number, draft.context, text, sentences, relevance, document=id(article))

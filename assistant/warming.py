@@ -13,8 +13,8 @@ logger = logging.getLogger(__name__)
 
 
 def load_models() -> None:
-    """Load the embedder, the search libraries and the reader into this process. What is missing is told again by the first
-    answer."""
+    """Load the embedder, the search libraries, the reranker and the reader into this process. What is missing is told
+    again by the first answer."""
     try:
         from retrieval.embedders import get_embedder
         from retrieval.indexes.faiss_cpu import FaissCpuIndex
@@ -26,7 +26,9 @@ def load_models() -> None:
         query_terms("warm up")
         if READER in installed_tiers():
             from specialists.reader.serving import ReaderPassage, read
+            from specialists.reranker.serving import get_reranker
 
             read("warm up", [ReaderPassage(1, "warm up")])
+            get_reranker()
     except (RetrievalError, SpecialistError) as error:
         logger.warning("The models are not ready: %s", error.public_message)

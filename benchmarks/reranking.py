@@ -159,7 +159,8 @@ def measure(judged: JudgedSet, partition: str, model: Any, candidates: int) -> d
     qrels = {str(n): {str(passage): grade for passage, grade in found.items()} for n, found in enumerate(judged.qrels)}
     times = []
     for number, question in enumerate(judged.queries):
-        hits = search(question, scope=[partition], top_k=100).hits
+        found = search(question, scope=[partition], top_k=100)
+        hits = found.hits
         started = time.perf_counter()
         head = hits[:candidates]
         relevance = model.relevance(question, [ReaderPassage(h.id, judged.texts[h.id], judged.contexts[h.id]) for h in head])
@@ -168,7 +169,7 @@ def measure(judged: JudgedSet, partition: str, model: Any, candidates: int) -> d
         orders = {
             "hybrid": [hit.id for hit in hits],
             "relevance alone": [*sorted((h.id for h in head), key=lambda passage: -relevance[passage]), *tail],
-            "reranked": [*reorder([hit.id for hit in head], relevance), *tail],
+            "reranked": [*reorder([hit.id for hit in head], relevance, (found.dense, found.lexical)), *tail],
         }
         for name, order in orders.items():
             runs[name][str(number)] = {str(passage): -float(rank) for rank, passage in enumerate(order)}

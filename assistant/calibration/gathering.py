@@ -16,8 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.answering import PASSAGES_READ
-from assistant.fitting import LoadedArticles, load_articles, unload_articles
+from assistant.fitting import LoadedArticles, find_evidence, load_articles, unload_articles
 from assistant.squad_format import SquadArticle, SquadQuestion
 from ingestion.parsers.base import ParsedDocument
 from retrieval.files import text_lines
@@ -157,18 +156,8 @@ def loaded_sides(articles: Sequence[SquadArticle], others: Sequence[SquadArticle
 
 
 def look(asked: Asked, sides: Sequence[LoadedArticles]) -> Seen:
-    from retrieval.search import search
-
-    loaded = sides[asked.side]
-    found = search(asked.question.text, scope=[loaded.partition], top_k=PASSAGES_READ)
-    return Seen(asked, [_evidence(loaded, hit.id, hit.score / found.hits[0].score) for hit in found.hits], found)
-
-
-def _evidence(loaded: LoadedArticles, number: int, relevance: float) -> Evidence:
-    article, draft = loaded.chunks[number]
-    text = article.document.text[draft.start : draft.end]
-    sentences = tuple((start - draft.start, end - draft.start) for start, end in draft.sentences)
-    return Evidence(number, draft.context, text, sentences, relevance, document=id(article))
+    evidence, found = find_evidence(asked.question.text, sides[asked.side])
+    return Seen(asked, evidence, found)
 
 
 class Readings:

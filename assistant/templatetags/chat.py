@@ -21,6 +21,7 @@ _STAGES = {
     "authorize": "Checking access",
     "retrieve": "Searching",
     "gate": "Checking access again",
+    "rerank": "Ordering",
     "route": "Choosing the way",
     "compose": "Choosing sentences",
     "read": "Reading",

@@ -9,6 +9,7 @@ import numpy as np
 
 from retrieval.embedders import get_embedder
 from retrieval.metrics import ndcg_at_k
+from retrieval.passages import Hit
 from specialists.reader.evaluation import Measure, measure
 from specialists.reader.rows import ReaderRow
 from specialists.reader.serving import ReaderPassage
@@ -39,9 +40,10 @@ def evaluate_reranker(reranker: Reranker, rows: Sequence[ReaderRow]) -> Reranker
     scores = embedder.embed_queries(list(right)) @ passages.T
     gained: dict[str, list[float]] = {"nDCG@10 embedder": [], "nDCG@10 reranked": []}
     for question, values in zip(right, scores, strict=True):
-        found = [int(place) for place in np.argsort(-values, kind="stable")[:CANDIDATES]]
+        hits = [Hit(int(place), float(values[place])) for place in np.argsort(-values, kind="stable")[:CANDIDATES]]
+        found = [hit.id for hit in hits]
         relevance = reranker.relevance(question, [ReaderPassage(place, texts[place], titles[texts[place]]) for place in found])
-        for name, order in (("nDCG@10 embedder", found), ("nDCG@10 reranked", reorder(found, relevance))):
+        for name, order in (("nDCG@10 embedder", found), ("nDCG@10 reranked", reorder(found, relevance, [hits]))):
             gained[name].append(_gain(order, right[question]))
     return RerankerReport(len(right), len(texts), {name: measure(values) for name, values in gained.items()})
 

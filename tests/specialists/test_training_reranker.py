@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from retrieval.passages import Hit
 from specialists.errors import SpecialistError
 from specialists.reranker.ordering import reorder
 from specialists.reranker.serving import Reranker
@@ -62,7 +63,16 @@ def test_it_wants_more_than_ten_rows(tmp_path: Path) -> None:
         call_command("train_specialist", "reranker", "--data", str(path), "--output", str(tmp_path / "out"))
 
 
-def test_it_weighs_relevance_against_the_place_in_the_search() -> None:
-    assert reorder([7, 8, 9], {7: 0.0, 8: 0.1, 9: 9.0}) == [9, 7, 8]
-    assert reorder([7, 8, 9], {9: -8.0}) == [9, 7, 8]
-    assert reorder([], {}) == []
+def test_it_weighs_relevance_against_both_sides_of_the_search() -> None:
+    dense = (Hit(7, 0.9), Hit(8, 0.5), Hit(9, 0.4))
+    lexical = (Hit(7, 20.0), Hit(9, 12.0), Hit(1, 2.0))
+
+    assert reorder([7, 8, 9], {7: 0.0, 8: 0.1, 9: 0.2}, (dense, lexical)) == [7, 9, 8]  # the search is surer than the reranker
+    assert reorder([7, 8, 9], {7: 0.0, 8: 30.0, 9: 0.0}, ()) == [8, 7, 9]
+    assert reorder([7, 8, 9], {7: -8.0, 8: -8.0, 9: 4.0}, (dense, ())) == [9, 7, 8]
+    assert reorder([7, 8, 9], {9: -8.0}, (dense, lexical)) == [9, 7, 8]
+    assert reorder([], {}, (dense, lexical)) == []
+
+
+def test_a_side_that_brought_nothing_of_it_or_says_the_same_of_all_changes_nothing() -> None:
+    assert reorder([1, 2], {1: 0.0, 2: 0.5}, ((Hit(5, 0.3),), (Hit(1, 1.0), Hit(2, 1.0)))) == [2, 1]

@@ -1,0 +1,39 @@
+"""Which of the found passages are read: the reranker's first ones, or the search's where there is no reranker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from specialists.errors import SpecialistError
+from specialists.reader.serving import ReaderPassage
+from specialists.reranker.ordering import reorder
+from specialists.reranker.serving import get_reranker
+
+if TYPE_CHECKING:
+    from retrieval.search import SearchResult
+
+logger = logging.getLogger(__name__)
+
+CANDIDATES = 12  # that a search brings
+PASSAGES_READ = 5  # of reranked ones: they hold the answer about as often as the search's first eight
+PASSAGES_READ_UNRANKED = 8
+
+
+def choose(question: str, found: SearchResult, passages: Sequence[ReaderPassage]) -> SearchResult:
+    """The search's result with only the hits to read, best first. `passages`: those of the hits that may be read; others are
+    left out. A reranker that cannot work costs quality, never an answer."""
+    there = {passage.id for passage in passages}
+    hits = {hit.id: hit for hit in found.hits if hit.id in there}
+    try:
+        reranker = get_reranker()
+        relevance = reranker.relevance(question, passages) if reranker else {}
+    except SpecialistError as error:
+        logger.warning("The reranker cannot work: %s", error.public_message)
+        relevance = {}
+    if not relevance:
+        return replace(found, hits=tuple(hits.values())[:PASSAGES_READ_UNRANKED])
+    order = reorder(list(hits), relevance, (found.dense, found.lexical))
+    return replace(found, hits=tuple(hits[passage] for passage in order[:PASSAGES_READ]))
