@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.utils import timezone
 
+from assistant.cascading import for_ledger, run_cascade
 from assistant.composing import answer_text, citation_rows, sentence_events, sentence_rows
 from assistant.errors import UNEXPECTED
 from assistant.escalations.handing import hand_to_person
@@ -22,11 +23,11 @@ from assistant.events import AnswerEvent, Failed, Finished, Routed, Sources, Und
 from assistant.followups import standalone_question, topic
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
-from assistant.ledger.recording import Use, about_tokens, record_tiers
+from assistant.ledger.recording import Use, record_tiers
 from assistant.models import SEARCH_ANYWAY, Answer, AnswerState, Citation
 from assistant.offers import as_rows
 from assistant.permissions import searchable_partitions
-from assistant.tiers import Attempt, Question, first_that_works
+from assistant.tiers import Attempt, Question
 from ingestion.connections import release_connection
 from ingestion.models import Chunk, Partition
 from ingestion.permissions import readable_chunks
@@ -34,10 +35,10 @@ from retrieval.errors import RetrievalError
 from retrieval.passages import Hit
 from specialists.composition.types import Evidence
 from specialists.errors import SpecialistError
-from specialists.router.cascade import decide, next_tier, search_first
+from specialists.router.cascade import decide, search_first
 from specialists.router.rules import current_rules
 from specialists.router.tiers import installed_tiers
-from specialists.router.types import HUMAN, SMALLTALK, Decision, TierEvidence
+from specialists.router.types import HUMAN, SMALLTALK, Decision
 
 if TYPE_CHECKING:
     from retrieval.search import SearchResult
@@ -103,18 +104,19 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
     yield Sources(row.corpora_searched, len(found.hits))
 
     since = time.perf_counter()
-    with measure() as reading:
-        question = Question(row.standalone_question, found, _evidence(found, chunks), chunks)
-        release_connection()  # the model works now
-        attempt, failures = first_that_works(decision.tiers, question)
+    question = Question(row.standalone_question, found, _evidence(found, chunks), chunks)
+    release_connection()  # the models work now
+    outcome = yield from run_cascade(decision, question)
     timings.mark("read", since)
-    uses = _uses(decision, attempt, failures, question, _together(searching, ranking, reading))
-    _fill(row, attempt, uses[-1].reason, found.hits, chunks)
+    _charge(outcome.uses[0], searching, ranking)
+    attempt = outcome.attempt
+    _fill(row, attempt, outcome.uses[-1].reason, found.hits, chunks)
     row.refusal["is_crisis"] = decision.is_crisis
-    if not _record(row, uses, timings, attempt=attempt, chunks=chunks):
+    if not _record(row, outcome.uses, timings, attempt=attempt, chunks=chunks):
         yield Finished(AnswerState.STOPPED)
         return
-    yield from sentence_events(row.sentences)
+    if not (attempt.is_told and attempt.composition.is_answered):
+        yield from sentence_events(row.sentences)
     yield Finished(row.state)
 
 
@@ -131,7 +133,7 @@ def _answer_without_search(row: Answer, decision: Decision, timings: _Timings) -
         if is_recorded and not is_talk and hand_to_person(row, decision):
             outcome = TierUse.Outcome.ESCALATED
         if is_recorded:
-            use = Use(row.route, outcome, 0.0, 0.0, reason=decision.reason, decision=_for_ledger(decision))
+            use = Use(row.route, outcome, 0.0, 0.0, reason=decision.reason, decision=for_ledger(decision))
             record_tiers(answer=row, uses=[use])
     if not is_recorded:
         yield Finished(AnswerState.STOPPED)
@@ -211,34 +213,10 @@ def _sentences(chunk: Chunk) -> tuple[tuple[int, int], ...]:
     return tuple((start - chunk.start, end - chunk.start) for start, end in chunk.sentences)
 
 
-def _uses(
-    decision: Decision, attempt: Attempt, failures: Sequence[str], question: Question, cost: Measurement
-) -> list[Use]:  # fmt: skip
-    """For the ledger: the tiers that could not work, then the one that did, with the reason for what became of it."""
-    step = next_tier(decision, TierEvidence(attempt.tier, attempt.confidence, attempt.threshold))
-    failed = [
-        Use(tier, TierUse.Outcome.FAILED, 0.0, 0.0, reason=reason) for tier, reason in zip(decision.tiers, failures, strict=False)
-    ]
-    done = Use(
-        attempt.tier,
-        TierUse.Outcome.ANSWERED if attempt.composition.is_answered else TierUse.Outcome.ABSTAINED,
-        cost.latency_ms,
-        cost.cpu_seconds,
-        tokens_in=about_tokens(question.text, *(item.text for item in question.evidence)),
-        confidence=attempt.confidence,
-        reason=step.reason,
-        decision=_for_ledger(decision),
-    )
-    return [*failed, done]
-
-
-def _together(*parts: Measurement) -> Measurement:
-    return Measurement(sum(part.latency_ms for part in parts), sum(part.cpu_seconds for part in parts))
-
-
-def _for_ledger(decision: Decision) -> dict[str, object]:
-    """Scores, thresholds and reasons; never words of the question."""
-    return {name: value for name, value in asdict(decision).items() if name != "reply"}
+def _charge(use: Use, *before: Measurement) -> None:
+    """What led to the first try is charged to it."""
+    use.latency_ms += sum(part.latency_ms for part in before)
+    use.cpu_seconds += sum(part.cpu_seconds for part in before)
 
 
 def _fill(row: Answer, attempt: Attempt, reason: str, hits: Sequence[Hit], chunks: dict[int, Chunk]) -> None:

@@ -19,7 +19,9 @@ def sentence_rows(composition: Composition) -> list[dict[str, Any]]:
     """For Answer.sentences; citations are numbered from 1 in the order of the quotes."""
     rows: list[dict[str, Any]] = []
     for sentence in composition.sentences:
-        row: dict[str, Any] = {"text": sentence.text, "citations": [place + 1 for place in sentence.quotes], "is_quoted": True}
+        row: dict[str, Any] = {"text": sentence.text, "citations": [place + 1 for place in sentence.quotes]}
+        if sentence.is_quoted:
+            row["is_quoted"] = True
         if sentence.marks:
             row["marks"] = [list(mark) for mark in sentence.marks]
         if sentence.lead:

@@ -29,13 +29,14 @@ class Sources:
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """A finished sentence with the numbers of its citations. `marks`: its answering words, as spans of the text; `lead`: words
-    before it that no document says; `layout`: plain, or item for one of a list."""
+    before it that no document says; `layout`: plain, or item for one of a list. `is_recorded`: its citations can be opened."""
 
     text: str
     citations: tuple[int, ...]
     marks: tuple[tuple[int, int], ...] = ()
     lead: str = ""
     layout: str = "plain"
+    is_recorded: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from assistant.offers import Place, is_unsure, offers_of
 from assistant.streams import expire_lost_answers
 from ingestion.models import Chunk, Document
 from ingestion.permissions import readable_chunks, readable_documents
-from specialists.router.types import HUMAN, SMALLTALK
+from specialists.router.types import HUMAN, SMALLTALK, SPECIALIST
 
 HIDDEN = "This sentence quoted a document that is gone, or that you may not read."
 CLOSEST_SHOWN = 3
@@ -91,6 +91,7 @@ class PresentedAnswer:
     has_documents: bool = True
     is_narrowed: bool = False  # to corpora that were chosen
     is_unsure: bool = False  # refused, though what is offered may well answer
+    left_out: int = 0  # written sentences that no source supports: they are not shown
     help_in_distress: str = ""  # for someone whose words sound like it
     escalation: PresentedEscalation | None = None
     follow_ups: tuple[str, ...] = field(default=())
@@ -100,6 +101,11 @@ class PresentedAnswer:
     def is_short_reply(self) -> bool:
         """A reply to small talk, which needs no evidence."""
         return self.steps.route == SMALLTALK
+
+    @property
+    def is_written(self) -> bool:
+        """Whether a language model wrote it; else every sentence is quoted."""
+        return self.steps.route == SPECIALIST
 
     @property
     def is_for_person(self) -> bool:
@@ -204,6 +210,7 @@ def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[i
         has_documents=answer.corpora_searched > 0 or answer.state != AnswerState.ABSTAINED,
         is_narrowed=answer.conversation.is_narrowed,
         is_unsure=is_unsure(answer) and offers_of(answer)[0].passage in closest,
+        left_out=int(answer.refusal.get("left_out", 0)),
         help_in_distress=settings.HELP_IN_DISTRESS if answer.refusal.get("is_crisis") else "",
         follow_ups=_follow_ups(answer, citations.values()) if is_last else (),
     )

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from assistant.calibration.services import decide_for
+from assistant.events import Sentence
+from assistant.ledger.recording import about_tokens
 from ingestion.models import Chunk
 from specialists.composition.composing import compose_spans, find, offer
 from specialists.composition.types import Composition, Evidence, Quote
 from specialists.errors import SpecialistError
 from specialists.extractive import EXTRACTIVE_MODEL, compose, load_parameters
 from specialists.refusal.calibrator import check_fitted_for
-from specialists.router.types import QUOTES, READER
+from specialists.router.types import QUOTES, READER, SPECIALIST
 
 if TYPE_CHECKING:
     from retrieval.search import SearchResult
 
-logger = logging.getLogger(__name__)
+LEAST_SUPPORT = 0.5  # of a written answer's sentences: with less, what is left would say something else than was written
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What a tier would answer. `confidence` and `threshold` are on one scale, the tier's own; `refusal` is kept on the answer
-    for its calibration."""
+    for its calibration. `is_told`: its sentences have gone out as events already."""
 
     tier: str
     model: str
@@ -45,16 +46,24 @@ class Attempt:
     threshold: float
     refusal: dict[str, Any] = field(default_factory=dict)
     withheld: tuple[Quote, ...] = ()  # of a refusal: what an answer would have quoted
+    tokens_in: int = 0
+    tokens_out: int = 0
+    is_told: bool = False
 
 
-def try_tier(tier: str, question: Question) -> Attempt:
-    """Raises SpecialistError when the tier cannot work on this installation."""
+Trying = Generator[Sentence, None, Attempt]
+
+
+def try_tier(tier: str, question: Question) -> Trying:
+    """Yields what can be shown before the end; returns the attempt. Raises SpecialistError when the tier cannot work on this
+    installation, or cannot now."""
     return TIERS[tier](question)
 
 
-def _read(question: Question) -> Attempt:
+def _read(question: Question) -> Trying:
     from specialists.reader.serving import ReaderPassage, get_reader
 
+    yield from ()
     reader = get_reader()
     check_fitted_for(reader.name)
     passages = [ReaderPassage(item.passage, item.text, item.context) for item in question.evidence]
@@ -62,27 +71,46 @@ def _read(question: Question) -> Attempt:
     spans = find(question.text, reading, question.evidence)
     refusal, kept = decide_for(question.text, reading, spans, question.evidence, question.found, question.chunks)
     composed = compose_spans(question.text, spans)
+    tokens = _about_tokens(question)
     if refusal.is_answered:
-        return Attempt(READER, reader.name, composed, refusal.probability, refusal.threshold, kept)
-    return Attempt(READER, reader.name, offer(spans), refusal.probability, refusal.threshold, kept, composed.quotes)
+        return Attempt(READER, reader.name, composed, refusal.probability, refusal.threshold, kept, tokens_in=tokens)
+    offered = offer(spans)
+    return Attempt(READER, reader.name, offered, refusal.probability, refusal.threshold, kept, composed.quotes, tokens)
 
 
-def _quote(question: Question) -> Attempt:
+def _quote(question: Question) -> Trying:
+    yield from ()
     composition = compose(question.text, question.evidence)
-    return Attempt(QUOTES, EXTRACTIVE_MODEL, composition, composition.confidence, load_parameters().threshold)
+    least, tokens = load_parameters().threshold, _about_tokens(question)
+    return Attempt(QUOTES, EXTRACTIVE_MODEL, composition, composition.confidence, least, tokens_in=tokens)
 
 
-TIERS: dict[str, Callable[[Question], Attempt]] = {READER: _read, QUOTES: _quote}
+def _write(question: Question) -> Trying:
+    from specialists.grounding.serving import get_head
+    from specialists.language_models import get_language_model
+    from specialists.writing import write
 
-
-def first_that_works(tiers: Sequence[str], question: Question) -> tuple[Attempt, list[str]]:
-    """The attempt of the first tier that can work, and a sentence for each that cannot. The composer needs no files of its own,
-    so a damaged reader costs quality, never an answer."""
-    failures: list[str] = []
-    for tier in (*(tier for tier in tiers if tier in TIERS), QUOTES):
+    model = get_language_model()
+    if model is None:
+        raise SpecialistError("no_model", "No language model is installed.")
+    writing = write(model, question.text, question.evidence, get_head())
+    while True:
         try:
-            return try_tier(tier, question), failures
-        except SpecialistError as error:
-            logger.warning("The tier %s cannot work: %s", tier, error.public_message)
-            failures.append(error.public_message)
-    raise SpecialistError("no_tier", "No model could read the passages. An administrator must run manage.py prepare.")
+            sentence = next(writing)
+        except StopIteration as end:
+            draft = end.value
+            break
+        yield Sentence(sentence.text, tuple(place + 1 for place in sentence.quotes), layout=sentence.layout, is_recorded=False)
+    is_answered = draft.support >= LEAST_SUPPORT
+    composition = Composition(is_answered, draft.support, tuple(draft.quotes) if is_answered else (), tuple(draft.sentences))
+    return Attempt(
+        SPECIALIST, model.name, composition, draft.support, LEAST_SUPPORT, {"left_out": draft.left_out},
+        tokens_in=draft.end.tokens_in, tokens_out=draft.end.tokens_out, is_told=True,
+    )  # fmt: skip
+
+
+def _about_tokens(question: Question) -> int:
+    return about_tokens(question.text, *(item.text for item in question.evidence))
+
+
+TIERS: dict[str, Callable[[Question], Trying]] = {READER: _read, QUOTES: _quote, SPECIALIST: _write}

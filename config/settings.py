@@ -6,6 +6,7 @@ import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -203,6 +204,22 @@ EMBEDDER = {
 }
 # The folder of the trained specialists that are served, reader/, grounding/ and router/: the product's own by default.
 SPECIALISTS_DIR = Path(env_str("SPECIALISTS_DIR") or BASE_DIR / "specialists" / "trained")
+# A generating model behind an OpenAI-compatible server inside; without an address, answers are quoted and never written.
+_model_url = env_str("LANGUAGE_MODEL_URL")
+_PRIVATE_NETWORKS = ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+LANGUAGE_MODEL: dict[str, Any] = {
+    "BACKEND": "specialists.language_models.openai_server.OpenAIServer" if _model_url else "",
+    "OPTIONS": {
+        "url": _model_url,
+        "model": env_str("LANGUAGE_MODEL_NAME", "default"),
+        "key": env_secret("LANGUAGE_MODEL_KEY"),
+        "window": env_int("LANGUAGE_MODEL_WINDOW", 8192, minimum=1024),
+        "networks": env_list("LANGUAGE_MODEL_NETWORKS", _PRIVATE_NETWORKS),
+        "tokenizer": env_str("LANGUAGE_MODEL_TOKENIZER"),
+        "requests": env_int("LANGUAGE_MODEL_REQUESTS", 4, minimum=1),
+        "timeout_s": float(env_int("LANGUAGE_MODEL_TIMEOUT", 60, minimum=1)),
+    },
+}
 VECTOR_INDEX = {
     "BACKEND": env_str("VECTOR_INDEX_BACKEND", "retrieval.indexes.faiss_cpu.FaissCpuIndex"),
     "OPTIONS": {},

@@ -56,7 +56,8 @@ def _model() -> str:
     folder = Path(settings.MODELS_DIR) / model_slug(settings.EMBEDDING_MODEL)
     weights = [line for line in _below(Path(settings.SPECIALISTS_DIR), ["**/[!.]*"]) if _name_in(line) not in _NOT_WEIGHTS]
     weights += _below(Path(settings.DATA_DIR) / "router" / "learnt", ["*"])
-    chosen = json.dumps([settings.EMBEDDING_MODEL, settings.EMBEDDER], sort_keys=True)
+    written_by = {name: settings.LANGUAGE_MODEL["OPTIONS"].get(name) for name in ("url", "model", "window")}
+    chosen = json.dumps([settings.EMBEDDING_MODEL, settings.EMBEDDER, written_by], sort_keys=True)
     return _digest([chosen, *_hashed(Path(settings.MODELS_DIR), folder.glob("manifest.json")), *weights])
 
 

@@ -13,7 +13,7 @@ from assistant.models import Answer
 CHARACTERS_PER_TOKEN = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Use:
     """One try of one tier. `decision` is the router's (JSON); it must hold no words of the question."""
 

@@ -14,6 +14,7 @@ _ROUTES = {
     "extractive": "quoted by the sentence composer",
     "quotes": "quoted by the sentence composer",
     "reader": "read by the reader",
+    "specialist": "written by the language model",
     "smalltalk": "short reply",
     "human": "for a person",
 }

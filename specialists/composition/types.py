@@ -39,13 +39,15 @@ class Quote:
 class ComposedSentence:
     """A sentence of the answer. `quotes` are places in Composition.quotes: the first is what `text` says word for word (a
     table's row is said with its column names), the others agree with it. `marks` are the answering words, as spans of `text`.
-    `lead` is the only part that no document says. `layout` is plain, or item for one of a list."""
+    `lead` is the only part that no document says. `layout` is plain, or item for one of a list. Without `is_quoted` a model wrote
+    the text, and all of the quotes support it."""
 
     text: str
     quotes: tuple[int, ...]
     marks: tuple[Offsets, ...] = ()
     lead: str = ""
     layout: str = "plain"
+    is_quoted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

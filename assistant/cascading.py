@@ -1,0 +1,68 @@
+"""The cascade: the tiers of a decision one after another, until one answers. Each try is kept for the ledger."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from dataclasses import asdict, dataclass, field
+
+from assistant.events import Sentence
+from assistant.ledger.measuring import measure
+from assistant.ledger.models import TierUse
+from assistant.ledger.recording import Use
+from assistant.tiers import TIERS, Attempt, Question, try_tier
+from specialists.errors import SpecialistError
+from specialists.router.cascade import next_tier
+from specialists.router.types import QUOTES, READER, Decision, TierEvidence
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """`attempt`: the one that answered, else the first that worked, whose words may be offered. `uses`: all tries, in order."""
+
+    attempt: Attempt
+    uses: list[Use] = field(default_factory=list)
+
+
+def run_cascade(decision: Decision, question: Question) -> Generator[Sentence, None, Outcome]:
+    """Yields the sentences that a tier tells before its end. A tier that cannot work costs quality, never an answer: where none
+    of the decision's tiers could, the reader and the sentence composer stand in. Raises SpecialistError when they cannot, too."""
+    uses: list[Use] = []
+    best: Attempt | None = None
+    for tier in _in_order(decision):
+        if best is not None and tier not in decision.tiers:
+            break
+        with measure() as cost:
+            try:
+                attempt, problem = (yield from try_tier(tier, question)), ""
+            except SpecialistError as error:
+                logger.warning("The tier %s cannot work: %s", tier, error.public_message)
+                attempt, problem = None, error.public_message
+        if attempt is None:
+            failed = TierUse.Outcome.FAILED
+            uses.append(Use(tier, failed, cost.latency_ms, cost.cpu_seconds, reason=problem, decision=for_ledger(decision)))
+            continue
+        step = next_tier(decision, TierEvidence(attempt.tier, attempt.confidence, attempt.threshold))
+        is_answered = attempt.composition.is_answered
+        uses.append(Use(
+            attempt.tier, TierUse.Outcome.ANSWERED if is_answered else TierUse.Outcome.ABSTAINED, cost.latency_ms,
+            cost.cpu_seconds, tokens_in=attempt.tokens_in, tokens_out=attempt.tokens_out, confidence=attempt.confidence,
+            reason=step.reason, decision=for_ledger(decision),
+        ))  # fmt: skip
+        if is_answered:
+            return Outcome(attempt, uses)
+        best = best or attempt
+    if best is None:
+        raise SpecialistError("no_tier", "No model could read the passages. An administrator must run manage.py prepare.")
+    return Outcome(best, uses)
+
+
+def for_ledger(decision: Decision) -> dict[str, object]:
+    """Scores, thresholds and reasons; never words of the question."""
+    return {name: value for name, value in asdict(decision).items() if name != "reply"}
+
+
+def _in_order(decision: Decision) -> list[str]:
+    return list(dict.fromkeys([*(tier for tier in decision.tiers if tier in TIERS), READER, QUOTES]))

@@ -1,0 +1,226 @@
+"""A model behind a server that speaks OpenAI's chat protocol: vLLM, llama.cpp's llama-server, SGLang, `transformers serve`.
+
+The server must be inside (addresses.py); no proxy and no redirect is followed. A request is repeated only when the server has
+refused it before it began: no connection, too many requests, not ready. What was begun is never asked twice."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from specialists.errors import SpecialistError
+from specialists.language_models.addresses import check_inside, read_networks
+from specialists.language_models.breaker import Breaker
+from specialists.language_models.line import Line
+from specialists.language_models.types import End, Message, Piece
+
+logger = logging.getLogger(__name__)
+
+CONNECT_S = 3.0
+LONGEST_S = 300.0
+TRIES = 3
+WAIT_S = 0.3  # before the second try, with jitter; doubled before the third
+LONGEST_WAIT_S = 2.0
+NOT_BEGUN = frozenset({429, 502, 503, 504})
+MOST_CHARACTERS = 100_000  # of one answer: more is a server gone mad
+MOST_LINE = 1_000_000
+BYTES_PER_TOKEN = 2.5  # few, so that the estimate is rather too high; English has about four
+DONE = "[DONE]"
+
+
+class OpenAIServer:
+    """`url` ends in /v1; `model` as the server calls it; `timeout_s` without a piece of text ends a request, LONGEST_S ends it
+    in any case. Raises SpecialistError for an address that is not inside."""
+
+    def __init__(
+        self, *, url: str, model: str, key: str = "", window: int = 8192, networks: Sequence[str] = ("127.0.0.0/8",),
+        tokenizer: str = "", requests: int = 4, timeout_s: float = 60.0,
+    ) -> None:  # fmt: skip
+        self.name = model
+        self.window = window
+        self.url = url.rstrip("/")
+        self.networks = read_networks(networks)
+        self.line = Line(requests)
+        self.breaker = Breaker()
+        self._tokenizer_file = tokenizer
+        check_inside(self.url, self.networks)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        timeout = httpx.Timeout(timeout_s, connect=CONNECT_S, pool=CONNECT_S)
+        limits = httpx.Limits(max_connections=requests)
+        self._client = httpx.Client(headers=headers, timeout=timeout, limits=limits, trust_env=False, follow_redirects=False)
+
+    def generate(self, messages: Sequence[Message], *, most_tokens: int) -> Iterator[Piece | End]:
+        """See LanguageModel."""
+        if not self.breaker.may_try():
+            raise _unreachable(f"It did not answer several times and is left alone for {self.breaker.seconds_left():.0f} s")
+        is_sound = False
+        try:
+            with self.line.place():
+                yield from self._generate(messages, most_tokens)
+            is_sound = True
+        except SpecialistError as error:
+            is_sound = error.code not in ("model_unreachable", "model_broken")
+            raise
+        except GeneratorExit:  # the asker left, which says nothing against the server
+            is_sound = True
+            raise
+        finally:
+            (self.breaker.succeeded if is_sound else self.breaker.failed)()
+
+    def count_tokens(self, text: str) -> int:
+        if self._tokenizer is not None:
+            return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return math.ceil(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from tokenizers import Tokenizer
+
+        if not self._tokenizer_file:
+            return None
+        try:
+            tokenizer = Tokenizer.from_str(Path(self._tokenizer_file).read_text(encoding="utf-8"))
+        except Exception as error:  # the library raises plain Exceptions
+            message = f"LANGUAGE_MODEL_TOKENIZER: {self._tokenizer_file} is no tokenizer.json that can be read."
+            raise SpecialistError("bad_tokenizer", message, permanent=True) from error
+        tokenizer.no_padding()  # some files ask for it, and every text would count as long as the longest
+        tokenizer.no_truncation()
+        return tokenizer
+
+    def _generate(self, messages: Sequence[Message], most_tokens: int) -> Iterator[Piece | End]:
+        check_inside(self.url, self.networks)  # names can move
+        deadline = time.monotonic() + LONGEST_S
+        body = {
+            "model": self.name, "messages": [asdict(message) for message in messages], "max_tokens": most_tokens,
+            "temperature": 0, "stream": True, "stream_options": {"include_usage": True},
+        }  # fmt: skip
+        with self._opened(body) as response:
+            yield from _pieces(_events(response, deadline))
+
+    @contextmanager
+    def _opened(self, body: dict[str, Any]) -> Iterator[httpx.Response]:
+        """The response of the first try that the server begins to answer."""
+        for number in range(1, TRIES + 1):
+            try:
+                with self._client.stream("POST", f"{self.url}/chat/completions", json=body) as response:
+                    if response.status_code == httpx.codes.OK:
+                        yield response
+                        return
+                    wait, error = _wait_of(response, number), _refusal(response)
+                    if response.status_code not in NOT_BEGUN:
+                        raise error
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as problem:
+                wait, error = _jittered(number), _unreachable("There is no connection to it")
+                error.__cause__ = problem
+            except httpx.TimeoutException as problem:
+                raise SpecialistError("model_unreachable", "The language model took too long to answer.") from problem
+            except (httpx.HTTPError, httpx.InvalidURL) as problem:
+                raise SpecialistError("model_broken", "The language model's server broke off its answer.") from problem
+            if number == TRIES:
+                raise error
+            time.sleep(wait)
+
+
+def _events(response: httpx.Response, deadline: float) -> Iterator[dict[str, Any]]:
+    """The objects of a stream of server-sent events, up to its end."""
+    if "text/event-stream" not in response.headers.get("content-type", ""):
+        raise _garbage("no stream of events")
+    waiting = ""
+    for text in response.iter_text():
+        if time.monotonic() > deadline:
+            raise SpecialistError("model_unreachable", "The language model took too long to finish its answer.")
+        waiting += text
+        *lines, waiting = waiting.split("\n")
+        if len(waiting) > MOST_LINE:
+            raise _garbage("a line without end")
+        for line in lines:
+            data = line.strip().removeprefix("data:").strip() if line.startswith("data:") else ""
+            if data == DONE:
+                return
+            if data:
+                yield _object(data)
+
+
+def _object(data: str) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _garbage("no JSON") from error
+    if not isinstance(found, dict):
+        raise _garbage("no object")
+    if "error" in found:
+        raise SpecialistError("model_broken", "The language model's server reported an error in the middle of its answer.")
+    return found
+
+
+def _pieces(events: Iterator[dict[str, Any]]) -> Iterator[Piece | End]:
+    usage: object = None
+    reason, written = "", 0
+    for event in events:
+        usage = event.get("usage") or usage
+        for choice in event.get("choices") or ():
+            text = (choice.get("delta") or {}).get("content") if isinstance(choice, dict) else None
+            reason = str(choice.get("finish_reason") or reason) if isinstance(choice, dict) else reason
+            if isinstance(text, str) and text:
+                written += len(text)
+                if written > MOST_CHARACTERS:
+                    raise _garbage("an answer without end")
+                yield Piece(text)
+    if not reason:
+        raise SpecialistError("model_broken", "The language model's server stopped in the middle of its answer.")
+    yield End(reason, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
+
+
+def _count(usage: object, name: str) -> int:
+    value = usage.get(name) if isinstance(usage, dict) else 0
+    return value if isinstance(value, int) else 0
+
+
+def _refusal(response: httpx.Response) -> SpecialistError:
+    """What a status other than 200 means. The server's own words may hold the prompt: they are neither shown nor logged."""
+    status = response.status_code
+    said = response.read()[:4000].decode("utf-8", "replace").lower()
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        return SpecialistError("model_busy", "The language model is busy.")
+    if status in NOT_BEGUN:
+        return _unreachable(f"Its server is not ready (status {status})")
+    if status in (401, 403):
+        message = "The language model's server refuses the key. Check LANGUAGE_MODEL_KEY."
+        return SpecialistError("model_refuses", message, permanent=True)
+    if status == httpx.codes.NOT_FOUND:
+        message = "The language model's server does not know this model. Check LANGUAGE_MODEL_NAME and LANGUAGE_MODEL_URL."
+        return SpecialistError("model_unknown", message, permanent=True)
+    if status in (400, 413, 422) and any(word in said for word in ("context", "too long", "maximum", "exceed")):
+        message = "The prompt is longer than the language model's window. Lower LANGUAGE_MODEL_WINDOW."
+        return SpecialistError("prompt_too_long", message, permanent=True)
+    return SpecialistError("model_broken", f"The language model's server answered with status {status}.")
+
+
+def _wait_of(response: httpx.Response, number: int) -> float:
+    try:
+        return min(max(float(response.headers.get("retry-after", "")), 0.0), LONGEST_WAIT_S)
+    except ValueError:
+        return _jittered(number)
+
+
+def _jittered(number: int) -> float:
+    return float(WAIT_S * 2 ** (number - 1) * random.uniform(0.5, 1.5))
+
+
+def _unreachable(why: str) -> SpecialistError:
+    return SpecialistError("model_unreachable", f"The language model cannot be reached. {why}.")
+
+
+def _garbage(what: str) -> SpecialistError:
+    return SpecialistError("model_broken", f"The language model's server sent something that cannot be read: {what}.")
