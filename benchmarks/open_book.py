@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--questions", type=Path, default=ROOT / "benchmarks" / "questions" / "handbooks.jsonl")
     parser.add_argument("--data", type=Path, help="a data folder to make or to use again")
-    parser.add_argument("--specialists", type=Path, help="the folder of the reader; the installed one by default")
+    parser.add_argument("--specialists", type=Path, help="the folder of the reader and the reranker; the installed ones by default")
     parser.add_argument("--risk", type=float, help="share of the reader's answers that may be wrong; the product's by default")
     parser.add_argument("--show", action="store_true", help="every question with what came of it")
     parser.add_argument("--tier", choices=TIERS, help=argparse.SUPPRESS)
@@ -78,7 +78,10 @@ def run_tier(tier: str, scratch: Path, arguments: argparse.Namespace, environmen
     folder.mkdir()
     (folder / "router").symlink_to(trained / "router")
     if tier == "reader":
-        (folder / "reader").symlink_to(((arguments.specialists or trained) / "reader").resolve())
+        for kind in ("reader", "reranker"):
+            source = ((arguments.specialists or trained) / kind).resolve()
+            if source.is_dir():
+                (folder / kind).symlink_to(source)
     command = [sys.executable, __file__, str(arguments.folder), "--questions", str(arguments.questions), "--tier", tier]
     command += ["--risk", str(arguments.risk)] if arguments.risk else []
     command += ["--show"] if arguments.show else []

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CANDIDATES = 12  # that a search brings
-PASSAGES_READ = 5  # of reranked ones: they hold the answer about as often as the search's first eight
-PASSAGES_READ_UNRANKED = 8
+CANDIDATES = 16  # that a search brings
+PASSAGES_READ = 8  # reading takes most of an answer's time
 
 
 def choose(question: str, found: SearchResult, passages: Sequence[ReaderPassage]) -> SearchResult:
@@ -34,6 +33,6 @@ def choose(question: str, found: SearchResult, passages: Sequence[ReaderPassage]
         logger.warning("The reranker cannot work: %s", error.public_message)
         relevance = {}
     if not relevance:
-        return replace(found, hits=tuple(hits.values())[:PASSAGES_READ_UNRANKED])
+        return replace(found, hits=tuple(hits.values())[:PASSAGES_READ])
     order = reorder(list(hits), relevance, (found.dense, found.lexical))
     return replace(found, hits=tuple(hits[passage] for passage in order[:PASSAGES_READ]))

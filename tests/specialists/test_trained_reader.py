@@ -46,7 +46,7 @@ def test_its_ranking_and_its_refusal_were_fitted_on_what_it_marks() -> None:
     assert json.loads((READER / "ranking.json").read_text())["reader"] == name
     calibration = from_json(json.loads((READER / "refusal.json").read_text()))
     assert calibration.reader == name
-    assert len(calibration.held_out) == 296
+    assert len(calibration.held_out) == 795
     assert not calibration.threshold(DEFAULT_RISK).answers_nothing
 
 

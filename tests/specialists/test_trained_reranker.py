@@ -15,15 +15,15 @@ from retrieval.search import SearchResult
 from specialists.encoders.bundle import read_card
 from specialists.reader.rows import load_rows
 from specialists.reader.serving import ReaderPassage
-from specialists.reranker.choosing import CANDIDATES, PASSAGES_READ, PASSAGES_READ_UNRANKED, choose
+from specialists.reranker.choosing import CANDIDATES, PASSAGES_READ, choose
 from specialists.reranker.evaluation import evaluate_reranker
 from specialists.reranker.serving import get_reranker
 
 ROOT = Path(__file__).parents[2]
 TEXTS = ROOT / "tests" / "data" / "reading.json"
 QUESTION = "How long may a guest stay in the flat?"
-ANSWER = ReaderPassage(11, "Guests may use the flat for up to six nights.", "House rules")
-OTHERS = [ReaderPassage(place, f"The flat on floor {place} has a kitchen and {place} windows.", "Flats") for place in range(11)]
+ANSWER = ReaderPassage(15, "Guests may use the flat for up to six nights.", "House rules")
+OTHERS = [ReaderPassage(place, f"The flat on floor {place} has a kitchen and {place} windows.", "Flats") for place in range(15)]
 FOUND = SearchResult(tuple(Hit(place, 1 / (60 + place)) for place in range(CANDIDATES)))
 
 
@@ -64,7 +64,7 @@ def test_a_passage_that_may_not_be_read_takes_nobodys_place() -> None:
 def test_without_a_reranker_the_search_decides(settings: Any, tmp_path: Path) -> None:
     settings.SPECIALISTS_DIR = tmp_path
 
-    assert [hit.id for hit in choose(QUESTION, FOUND, [ANSWER, *OTHERS]).hits] == list(range(PASSAGES_READ_UNRANKED))
+    assert [hit.id for hit in choose(QUESTION, FOUND, [ANSWER, *OTHERS]).hits] == list(range(PASSAGES_READ))
 
 
 @pytest.mark.usefixtures("_fresh")
@@ -78,5 +78,5 @@ def test_a_damaged_reranker_costs_quality_and_no_answer(
     with caplog.at_level(logging.WARNING):
         chosen = choose(QUESTION, FOUND, [*OTHERS, ANSWER])
 
-    assert [hit.id for hit in chosen.hits] == list(range(PASSAGES_READ_UNRANKED))
+    assert [hit.id for hit in chosen.hits] == list(range(PASSAGES_READ))
     assert "The reranker cannot work" in caplog.text
