@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--questions", type=Path, default=ROOT / "benchmarks" / "questions" / "handbooks.jsonl")
     parser.add_argument("--data", type=Path, help="a data folder to make or to use again")
-    parser.add_argument("--specialists", type=Path, help="the folder of the reader and the reranker; the installed ones by default")
+    parser.add_argument("--specialists", type=Path, help="the folder of reader and reranker; the installed ones by default")
     parser.add_argument("--risk", type=float, help="share of the reader's answers that may be wrong; the product's by default")
     parser.add_argument("--show", action="store_true", help="every question with what came of it")
     parser.add_argument("--tier", choices=TIERS, help=argparse.SUPPRESS)
