@@ -35,7 +35,7 @@ def check_inside(url: str, networks: Sequence[Network]) -> None:
         raise SpecialistError("bad_address", message, permanent=True)
     try:
         found = {item[4][0] for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         message = f"The language model's host {host} has no address. Check LANGUAGE_MODEL_URL and the name service."
         raise SpecialistError("model_unreachable", message) from error
     for name in sorted(str(address) for address in found):

@@ -37,6 +37,12 @@ class Breaker:
         with self._lock:
             return 0.0 if self._closed_until is None else max(0.0, self._closed_until - self._clock())
 
+    def released(self) -> None:
+        """Who was let through learnt nothing of the server: another may try at once, and nothing is counted."""
+        with self._lock:
+            if self._closed_until is not None:
+                self._closed_until = self._clock()
+
     def succeeded(self) -> None:
         with self._lock:
             self._failures, self._rest, self._closed_until = 0, FIRST_REST_S, None

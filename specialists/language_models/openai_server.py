@@ -28,11 +28,13 @@ from specialists.language_models.types import End, Message, Piece
 logger = logging.getLogger(__name__)
 
 CONNECT_S = 3.0
-LONGEST_S = 300.0
+LONGEST_S = 180.0  # with the time in line, less than the lease of an answer
 TRIES = 3
 WAIT_S = 0.3  # before the second try, with jitter; doubled before the third
 LONGEST_WAIT_S = 2.0
-NOT_BEGUN = frozenset({429, 502, 503, 504})
+NOT_BEGUN = frozenset({429, 503})
+SERVER_ERROR = 500
+MOST_NAME = 120  # characters, as an answer keeps it
 MOST_CHARACTERS = 100_000  # of one answer: more is a server gone mad
 MOST_LINE = 1_000_000
 BYTES_PER_TOKEN = 2.5  # few, so that the estimate is rather too high; English has about four
@@ -55,6 +57,14 @@ class OpenAIServer:
         self.breaker = Breaker()
         self._tokenizer_file = tokenizer
         check_inside(self.url, self.networks)
+        if not key.isascii() or not key.isprintable():
+            message = "LANGUAGE_MODEL_KEY holds characters that no key has. Copy it again."
+            raise SpecialistError("bad_key", message, permanent=True)
+        if len(model) > MOST_NAME:
+            message = (
+                f"LANGUAGE_MODEL_NAME is longer than {MOST_NAME} characters. Have the server call the model by a shorter name."
+            )
+            raise SpecialistError("bad_name", message, permanent=True)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(timeout_s, connect=CONNECT_S, pool=CONNECT_S)
         limits = httpx.Limits(max_connections=requests)
@@ -62,21 +72,19 @@ class OpenAIServer:
 
     def generate(self, messages: Sequence[Message], *, most_tokens: int) -> Iterator[Piece | End]:
         """See LanguageModel."""
-        if not self.breaker.may_try():
-            raise _unreachable(f"It did not answer several times and is left alone for {self.breaker.seconds_left():.0f} s")
-        is_sound = False
-        try:
-            with self.line.place():
-                yield from self._generate(messages, most_tokens)
-            is_sound = True
-        except SpecialistError as error:
-            is_sound = error.code not in ("model_unreachable", "model_broken")
-            raise
-        except GeneratorExit:  # the asker left, which says nothing against the server
-            is_sound = True
-            raise
-        finally:
-            (self.breaker.succeeded if is_sound else self.breaker.failed)()
+        with self.line.place():
+            if not self.breaker.may_try():
+                raise _unreachable(f"It did not answer several times and is left alone for {self.breaker.seconds_left():.0f} s")
+            report = self.breaker.released  # until the server has shown something
+            try:
+                for piece in self._generate(messages, most_tokens):
+                    report = self.breaker.succeeded
+                    yield piece
+            except SpecialistError as error:
+                report = self.breaker.failed if error.code in ("model_unreachable", "model_broken") else self.breaker.released
+                raise
+            finally:
+                report()
 
     def count_tokens(self, text: str) -> int:
         if self._tokenizer is not None:
@@ -159,7 +167,7 @@ def _object(data: str) -> dict[str, Any]:
         raise _garbage("no JSON") from error
     if not isinstance(found, dict):
         raise _garbage("no object")
-    if "error" in found:
+    if found.get("error"):
         raise SpecialistError("model_broken", "The language model's server reported an error in the middle of its answer.")
     return found
 
@@ -169,9 +177,11 @@ def _pieces(events: Iterator[dict[str, Any]]) -> Iterator[Piece | End]:
     reason, written = "", 0
     for event in events:
         usage = event.get("usage") or usage
-        for choice in event.get("choices") or ():
-            text = (choice.get("delta") or {}).get("content") if isinstance(choice, dict) else None
+        choices = event.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            delta = choice.get("delta") if isinstance(choice, dict) else None
             reason = str(choice.get("finish_reason") or reason) if isinstance(choice, dict) else reason
+            text = delta.get("content") if isinstance(delta, dict) else None
             if isinstance(text, str) and text:
                 written += len(text)
                 if written > MOST_CHARACTERS:
@@ -204,7 +214,8 @@ def _refusal(response: httpx.Response) -> SpecialistError:
     if status in (400, 413, 422) and any(word in said for word in ("context", "too long", "maximum", "exceed")):
         message = "The prompt is longer than the language model's window. Lower LANGUAGE_MODEL_WINDOW."
         return SpecialistError("prompt_too_long", message, permanent=True)
-    return SpecialistError("model_broken", f"The language model's server answered with status {status}.")
+    code = "model_broken" if status >= SERVER_ERROR else "model_rejects"
+    return SpecialistError(code, f"The language model's server answered with status {status}.")
 
 
 def _wait_of(response: httpx.Response, number: int) -> float:

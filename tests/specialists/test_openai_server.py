@@ -94,7 +94,10 @@ def test_what_was_not_begun_is_tried_again(waits: list[float]) -> None:
         (Reply(status=500), "model_broken", 1),
         (Reply(status=401), "model_refuses", 1),
         (Reply(status=404), "model_unknown", 1),
-        (Reply(status=302, headers={"Location": "http://8.8.8.8/"}), "model_broken", 1),
+        (Reply(status=302, headers={"Location": "http://8.8.8.8/"}), "model_rejects", 1),
+        (Reply(status=504), "model_broken", 1),
+        (Reply(status=422), "model_rejects", 1),
+        (Reply(raw=event({"choices": 5}) + event({"choices": [{"delta": "x"}]}) + b"data: [DONE]\n\n"), "model_broken", 1),
         (Reply(status=400, raw=b'{"message": "exceeds the maximum context length"}'), "prompt_too_long", 1),
         (Reply(raw=b"<html>Welcome</html>", content_type="text/html"), "model_broken", 1),
         (Reply(raw=b"data: {half\n\n"), "model_broken", 1),
@@ -135,6 +138,43 @@ def test_after_three_failures_it_is_left_alone_and_then_tried_once() -> None:
         now[0] = 60.0
         assert said_by(client)[0] == "Hello there."
         assert said_by(client)[0] == "Hello there."
+
+
+def test_what_says_nothing_of_the_server_neither_counts_nor_closes_the_breaker() -> None:
+    with model_server(lambda _: Reply(status=500)) as server:
+        client = client_of(server.url)
+        assert [failure_of(client) for _ in range(2)] == ["model_broken"] * 2
+        client.line = Line(1, longest=0)
+        with client.line.place():
+            assert failure_of(client) == "model_busy"
+        answer = client.generate(ASKED, most_tokens=9)
+        answer.close()
+        assert [failure_of(client), failure_of(client)] == ["model_broken", "model_unreachable"]
+
+
+def test_a_probe_that_learnt_nothing_lets_the_next_one_try() -> None:
+    now = [0.0]
+    breaker = Breaker(clock=lambda: now[0])
+    for _ in range(3):
+        breaker.failed()
+    now[0] = 11.0
+    assert breaker.may_try()
+    assert not breaker.may_try()
+    breaker.released()
+    assert breaker.may_try()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"key": "schlüssel"}, "LANGUAGE_MODEL_KEY"),
+        ({"key": "a\nb"}, "LANGUAGE_MODEL_KEY"),
+        ({"url": "http://a..b/v1"}, "no address"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(options: dict[str, str], says: str) -> None:
+    with pytest.raises(SpecialistError, match=says):
+        client_of(**{"url": "http://127.0.0.1:1/v1", **options})
 
 
 def test_nobody_there_is_a_sentence_and_no_traceback() -> None:
