@@ -13,22 +13,27 @@ from specialists.language_models.types import End, LanguageModel, Piece
 from specialists.prompting import NO_ANSWER, Source, fit
 
 MOST_TOKENS = 512
+CUT = "length"  # End.reason
 
 
 @dataclass(slots=True)
 class Draft:
     """What has been written and has a source. `sentences` point to `quotes`, the words of the passages that come closest to
-    them. `left_out`: sentences that no passage supports. `is_declined`: the model says that the passages do not answer."""
+    them. `left_out`: sentences that no passage supports. `is_declined`: the model says that the passages do not answer, whatever
+    else it says. `is_cut`: it had more to say."""
 
     quotes: list[Quote] = field(default_factory=list)
     sentences: list[ComposedSentence] = field(default_factory=list)
     left_out: int = 0
     is_declined: bool = False
+    is_cut: bool = False
     end: End = field(default_factory=lambda: End("stop"))
 
     @property
     def support(self) -> float:
-        """The share of the sentences that have a source; 0 when there is none."""
+        """The share of the sentences that have a source; 0 when there is none, or the model declined."""
+        if self.is_declined:
+            return 0.0
         return len(self.sentences) / ((len(self.sentences) + self.left_out) or 1)
 
 
@@ -42,7 +47,7 @@ def write(
     prompt = fit(question, sources, count_tokens=model.count_tokens, window=model.window, most_tokens=MOST_TOKENS)
     known = {item.passage: item for item in evidence}
     bench = _Bench({number: known[passage] for number, passage in prompt.numbers.items()}, head)
-    draft, parser = Draft(), SentenceParser()
+    draft, parser = Draft(), SentenceParser(prompt.numbers)
     if not bench.passages:
         return draft
     pieces = model.generate(prompt.messages, most_tokens=MOST_TOKENS)
@@ -50,19 +55,21 @@ def write(
         if isinstance(piece, Piece):
             finished = parser.feed(piece.text)
         else:
-            draft.end, finished = piece, parser.close()
+            draft.end, draft.is_cut = piece, piece.reason == CUT
+            finished = parser.close(is_cut=draft.is_cut)
         for sentence in finished:
             if _declines(sentence):
                 draft.is_declined = True
-                continue
+                return draft
             kept = bench.keep(sentence, draft)
             if kept is not None:
                 yield kept
+    draft.is_cut = draft.is_cut or parser.is_full
     return draft
 
 
 def _declines(sentence: CitedSentence) -> bool:
-    return sentence.text.upper().strip(" .!\"'").startswith(NO_ANSWER)
+    return sentence.text.upper().strip(" .!\"'*") == NO_ANSWER
 
 
 class _Bench:

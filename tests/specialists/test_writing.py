@@ -14,14 +14,14 @@ class Scripted:
 
     name, window = "scripted", 4096
 
-    def __init__(self, *pieces: str) -> None:
-        self.pieces = pieces
+    def __init__(self, *pieces: str, reason: str = "stop") -> None:
+        self.pieces, self.reason = pieces, reason
         self.asked: list[Sequence[Message]] = []
 
     def generate(self, messages: Sequence[Message], *, most_tokens: int) -> Iterator[Piece | End]:
         self.asked.append(messages)
         yield from map(Piece, self.pieces)
-        yield End("stop", 300, len(self.pieces))
+        yield End(self.reason, 300, len(self.pieces))
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
@@ -35,8 +35,8 @@ EVIDENCE = [
 ]
 
 
-def written(*pieces: str) -> tuple[list[ComposedSentence], Draft]:
-    writing = write(Scripted(*pieces), "How much leave?", EVIDENCE, None)
+def written(*pieces: str, reason: str = "stop") -> tuple[list[ComposedSentence], Draft]:
+    writing = write(Scripted(*pieces, reason=reason), "How much leave?", EVIDENCE, None)
     told = []
     while True:
         try:
@@ -79,6 +79,21 @@ def test_no_answer_tells_nothing() -> None:
     assert told == []
     assert draft.is_declined
     assert draft.support == 0.0
+
+
+def test_who_declines_and_goes_on_has_declined() -> None:
+    told, draft = written("NO ANSWER. The passages only say that a hotel may cost up to 120 euros a night [2].")
+
+    assert told == []
+    assert (draft.is_declined, draft.support) == (True, 0.0)
+    assert not written("No answer sheets leave the office. ")[1].is_declined
+
+
+def test_an_answer_that_was_cut_says_so_and_has_no_half_sentence() -> None:
+    told, draft = written("Staff get 27 days of paid leave a year [1]. Up to five unused days may be", reason="length")
+
+    assert [sentence.text for sentence in told] == ["Staff get 27 days of paid leave a year."]
+    assert draft.is_cut
 
 
 def test_words_that_state_nothing_are_not_shown() -> None:
