@@ -27,6 +27,7 @@ from assistant.ledger.recording import Use, record_tiers
 from assistant.models import SEARCH_ANYWAY, Answer, AnswerState, Citation
 from assistant.offers import as_rows
 from assistant.permissions import searchable_partitions
+from assistant.streams import LEASE
 from assistant.tiers import Attempt, Question
 from ingestion.connections import release_connection
 from ingestion.models import Chunk, Partition
@@ -104,8 +105,7 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
     yield Sources(row.corpora_searched, len(found.hits))
 
     since = time.perf_counter()
-    question = Question(row.standalone_question, found, _evidence(found, chunks), chunks)
-    release_connection()  # the models work now
+    question = Question(row.standalone_question, found, _evidence(found, chunks), chunks, lambda: _is_wanted(row))
     outcome = yield from run_cascade(decision, question)
     timings.mark("read", since)
     _charge(outcome.uses[0], searching, ranking)
@@ -211,6 +211,15 @@ def _evidence(found: SearchResult, chunks: dict[int, Chunk]) -> list[Evidence]:
 def _sentences(chunk: Chunk) -> tuple[tuple[int, int], ...]:
     """The sentences as spans of the chunk's own text."""
     return tuple((start - chunk.start, end - chunk.start) for start, end in chunk.sentences)
+
+
+def _is_wanted(row: Answer) -> bool:
+    """Asked between the sentences of an answer that is being written, whose lease this renews."""
+    try:
+        lease = timezone.now() + LEASE
+        return bool(Answer.objects.filter(pk=row.pk, state__in=OPEN_STATES).update(lease_until=lease))
+    finally:
+        release_connection()
 
 
 def _charge(use: Use, *before: Measurement) -> None:

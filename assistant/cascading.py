@@ -6,40 +6,50 @@ import logging
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 
+from assistant.errors import UNEXPECTED
 from assistant.events import Sentence
 from assistant.ledger.measuring import measure
 from assistant.ledger.models import TierUse
 from assistant.ledger.recording import Use
 from assistant.tiers import TIERS, Attempt, Question, try_tier
+from ingestion.connections import release_connection
 from specialists.errors import SpecialistError
 from specialists.router.cascade import next_tier
 from specialists.router.types import QUOTES, READER, Decision, TierEvidence
 
 logger = logging.getLogger(__name__)
 
+READING = (READER, QUOTES)
+
 
 @dataclass(slots=True)
 class Outcome:
-    """`attempt`: the one that answered, else the first that worked, whose words may be offered. `uses`: all tries, in order."""
+    """`attempt`: the one that answered, else the first that read the passages, whose words may be offered. `uses`: all tries, in
+    order."""
 
     attempt: Attempt
     uses: list[Use] = field(default_factory=list)
 
 
 def run_cascade(decision: Decision, question: Question) -> Generator[Sentence, None, Outcome]:
-    """Yields the sentences that a tier tells before its end. A tier that cannot work costs quality, never an answer: where none
-    of the decision's tiers could, the reader and the sentence composer stand in. Raises SpecialistError when they cannot, too."""
+    """Yields the sentences that a tier tells before its end. A tier that cannot work costs quality, never an answer: where no
+    tier of the decision has answered or read the passages, the reader and the sentence composer stand in. Raises SpecialistError
+    when they cannot, too."""
     uses: list[Use] = []
     best: Attempt | None = None
     for tier in _in_order(decision):
-        if best is not None and tier not in decision.tiers:
+        if best is not None and best.tier in READING and tier not in decision.tiers:
             break
+        release_connection()  # a model works now
         with measure() as cost:
             try:
                 attempt, problem = (yield from try_tier(tier, question)), ""
             except SpecialistError as error:
                 logger.warning("The tier %s cannot work: %s", tier, error.public_message)
                 attempt, problem = None, error.public_message
+            except Exception:  # a bug of one tier must not cost the answer of the others
+                logger.exception("The tier %s failed", tier)
+                attempt, problem = None, UNEXPECTED
         if attempt is None:
             failed = TierUse.Outcome.FAILED
             uses.append(Use(tier, failed, cost.latency_ms, cost.cpu_seconds, reason=problem, decision=for_ledger(decision)))
@@ -53,7 +63,7 @@ def run_cascade(decision: Decision, question: Question) -> Generator[Sentence, N
         ))  # fmt: skip
         if is_answered:
             return Outcome(attempt, uses)
-        best = best or attempt
+        best = attempt if best is None or best.tier not in READING else best  # only what is read has words to offer
     if best is None:
         raise SpecialistError("no_tier", "No model could read the passages. An administrator must run manage.py prepare.")
     return Outcome(best, uses)

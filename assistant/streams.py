@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar
@@ -132,19 +134,20 @@ async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
         async for event in _follow_record(answer_id, user):
             yield event
         return
-    seen = 0
+    seen, checked = 0, time.monotonic()
     while True:
+        if time.monotonic() - checked >= RECHECK_S:  # by the clock: sentences may come without a pause
+            if not await _with_database(lambda: _may_follow(answer_id, user)):
+                return
+            checked = time.monotonic()
         while seen < len(channel.events):
             event = channel.events[seen]
             seen += 1
             yield event
             if isinstance(event, Finished | Failed):
                 return
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(channel.bell_after(seen).wait(), RECHECK_S)
-        except TimeoutError:
-            if not await _with_database(lambda: _may_follow(answer_id, user)):
-                return
 
 
 async def _follow_record(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:

@@ -26,12 +26,13 @@ LEAST_SUPPORT = 0.5  # of a written answer's sentences: with less, what is left 
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question with what was found for it. `evidence`: the passages that the asker may read, best first, all of them in
-    `chunks`."""
+    `chunks`. `is_wanted`: whether the asker still waits for the answer."""
 
     text: str
     found: SearchResult
     evidence: Sequence[Evidence]
     chunks: Mapping[int, Chunk]
+    is_wanted: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,13 @@ def _write(question: Question) -> Trying:
             draft = end.value
             break
         yield Sentence(sentence.text, tuple(place + 1 for place in sentence.quotes), layout=sentence.layout, is_recorded=False)
+        if not question.is_wanted():
+            writing.close()  # which stops the model
+            raise SpecialistError("stopped", "The answer was stopped.")
     is_answered = draft.support >= LEAST_SUPPORT
     composition = Composition(is_answered, draft.support, tuple(draft.quotes) if is_answered else (), tuple(draft.sentences))
     return Attempt(
-        SPECIALIST, model.name, composition, draft.support, LEAST_SUPPORT, {"left_out": draft.left_out},
+        SPECIALIST, model.name, composition, draft.support, LEAST_SUPPORT, {"left_out": draft.left_out, "is_cut": draft.is_cut},
         tokens_in=draft.end.tokens_in, tokens_out=draft.end.tokens_out, is_told=True,
     )  # fmt: skip
 

@@ -150,6 +150,27 @@ def test_instructions_that_it_obeys_reach_nobody(server: ModelServer, ben: httpx
     assert 'data-state="answered"' not in page or "18 weeks" in page
 
 
+def test_where_it_declines_the_reader_is_asked(server: ModelServer, ben: httpx.Client) -> None:
+    server.answer = lambda _: Reply(("NO ANS", "WER"))
+
+    page = final(ben)
+
+    assert "18 weeks" in page
+    assert "Written by a language model" not in page
+
+
+def test_stopping_the_answer_stops_the_model(server: ModelServer, ben: httpx.Client) -> None:
+    more = threading.Event()
+    server.answer = lambda request: about_leave(request, "Parental leave lasts 18 weeks. ", "It can be split.", waits_for=more)
+    turn = begin(ben)
+    events = stream(ben, turn)
+    next(data for name, data in events if name == "sentence")
+    ben.post(f"/answers/{turn}/stop")
+    more.set()
+
+    assert 'data-state="stopped"' in list(events)[-1][1]
+
+
 def test_while_it_is_down_the_reader_stands_in_and_it_comes_back_by_itself(server: ModelServer, ben: httpx.Client) -> None:
     server.answer = lambda _: DOWN
     without = final(ben)
