@@ -91,6 +91,7 @@ class PresentedAnswer:
     has_documents: bool = True
     is_narrowed: bool = False  # to corpora that were chosen
     is_unsure: bool = False  # refused, though what is offered may well answer
+    is_cut: bool = False  # a model had more to say
     left_out: int = 0  # written sentences that no source supports: they are not shown
     help_in_distress: str = ""  # for someone whose words sound like it
     escalation: PresentedEscalation | None = None
@@ -157,7 +158,8 @@ def present_answer(answer: Answer, user: User) -> PresentedAnswer:
 
 def _present(answers: Sequence[Answer], user: User) -> list[PresentedAnswer]:
     citations = [citation for answer in answers for citation in answer.citations.all()]
-    documents = _readable(user, {citation.document_id for citation in citations if citation.document_id})
+    behind = {document for answer in answers for document in _documents_behind(answer)}
+    documents = _readable(user, behind | {citation.document_id for citation in citations if citation.document_id})
     closest = _closest_chunks(answers, user)
     asked = escalations_shown(answers, user)
     shown = [_present_one(answer, documents, closest, is_last=answer is answers[-1]) for answer in answers]
@@ -168,6 +170,11 @@ def _present(answers: Sequence[Answer], user: User) -> list[PresentedAnswer]:
 def _readable(user: User, ids: Iterable[int]) -> dict[int, Document]:
     documents = readable_documents(user).filter(pk__in=list(ids)).select_related("corpus__owner")
     return {document.pk: document for document in documents}
+
+
+def _documents_behind(answer: Answer) -> set[int]:
+    """What a model had before it when it wrote the answer. Its words may come from any of them, whatever it cites."""
+    return {int(item["document"]) for item in answer.passages} if answer.route == SPECIALIST else set()
 
 
 def _closest_chunks(answers: Sequence[Answer], user: User) -> dict[int, Chunk]:
@@ -200,7 +207,9 @@ def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[i
         question=answer.question,
         standalone_question=answer.standalone_question if is_rewritten else "",
         state=answer.state,
-        sentences=tuple(_sentence(item, citations) for item in answer.sentences),
+        sentences=tuple(
+            _sentence(item, citations, is_open=_documents_behind(answer) <= documents.keys()) for item in answer.sentences
+        ),
         citations=tuple(citations.values()),
         offered=offered,
         closest=(*offered, *(_opening(answer, closest[passage]) for passage in others))[:CLOSEST_SHOWN],
@@ -210,6 +219,7 @@ def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[i
         has_documents=answer.corpora_searched > 0 or answer.state != AnswerState.ABSTAINED,
         is_narrowed=answer.conversation.is_narrowed,
         is_unsure=is_unsure(answer) and offers_of(answer)[0].passage in closest,
+        is_cut=bool(answer.refusal.get("is_cut")),
         left_out=int(answer.refusal.get("left_out", 0)),
         help_in_distress=settings.HELP_IN_DISTRESS if answer.refusal.get("is_crisis") else "",
         follow_ups=_follow_ups(answer, citations.values()) if is_last else (),
@@ -229,14 +239,15 @@ def _steps(answer: Answer) -> Steps:
     )
 
 
-def _sentence(item: dict[str, Any], citations: dict[int, PresentedCitation]) -> PresentedSentence:
+def _sentence(item: dict[str, Any], citations: dict[int, PresentedCitation], *, is_open: bool) -> PresentedSentence:
+    """`is_open`: the viewer may read all that a model wrote the answer from."""
     numbers = [int(number) for number in item["citations"]]
     if not numbers:  # a short reply of the router's: nothing that a document says
         return PresentedSentence(str(item["text"]), (), segments=((str(item["text"]), False),))
     own = tuple(citations[number] for number in numbers if number in citations)
     available = [citation for citation in own if citation.is_available]
     lead, is_item = str(item.get("lead", "")), item.get("layout") == "item"
-    if not available:
+    if not available or not is_open:
         return PresentedSentence(HIDDEN, (), is_hidden=True, lead=lead, is_item=is_item)
     if own[0].is_available if item.get("is_quoted") else len(available) == len(own):
         text = str(item["text"])

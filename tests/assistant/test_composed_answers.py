@@ -97,6 +97,21 @@ def test_it_hides_a_sentence_that_is_no_quote_when_one_of_its_sources_may_not_be
     assert "you may not read" in page
 
 
+def test_it_hides_what_a_model_wrote_when_one_of_the_passages_that_it_read_may_not_be_read(
+    people: People, chunks: dict[int, Chunk]
+) -> None:  # fmt: skip
+    """Its words may come from a passage that it does not cite."""
+    sentence = ComposedSentence("In sales, too, it is 27 days.", (0,), is_quoted=False)
+    row = make_composed(people, Composition(True, 1.0, (quote(2, HANDBOOK),), (sentence,)), chunks)
+    read = [{"passage": number, "score": 1.0, "document": chunks[number].document_id, "revision": 1} for number in (1, 2)]
+    Answer.objects.filter(pk=row.pk).update(route="specialist", passages=read)
+    assert "In sales, too" in page_of(people, row)
+    people.ben.groups.clear()
+    assert "In sales, too" not in page_of(people, row)
+    export = text_of(client_of(people.ben), reverse("assistant:export_conversation", args=[row.conversation_id]))
+    assert "In sales, too" not in export
+
+
 def test_it_shows_a_disagreement_as_a_list_under_its_lead(people: People, differing: Answer) -> None:
     page = page_of(people, differing)
     assert '<p class="lead">The documents differ:</p><ul><li>' in page
