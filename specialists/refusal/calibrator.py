@@ -23,7 +23,7 @@ from specialists.refusal.measures import Threshold, choose_threshold
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_RISK = 0.15  # the least that the shipped reader can promise on documents that it was not adapted to
+DEFAULT_RISK = 0.2  # at less, the shipped reader answers few questions about documents that it was not adapted to
 PRIOR_SLOPE, PRIOR_INTERCEPT = 0.3, 1.0  # standard deviations: how far a corpus may move from what is shipped, a priori
 
 FloatArray = NDArray[np.float64]

@@ -75,7 +75,7 @@ def judge(
 def test_it_says_what_the_setting_means(people: People, corpora: tuple[Corpus, Corpus], made: Calibration) -> None:
     page = page_of(people.ada, corpora[0])
     answered = round(made.threshold(DEFAULT_RISK).coverage * 100)
-    assert f"Of 100 questions about {answered} are answered; at most 15 of 100 answers are wrong, with 95% confidence." in page
+    assert f"Of 100 questions about {answered} are answered; at most 20 of 100 answers are wrong, with 95% confidence." in page
     assert page.count('<svg class="chart"') == 2
     assert page.count("<polyline") == 4
     assert 'aria-labelledby="risk-chart-words"' in page
@@ -105,7 +105,7 @@ def test_it_says_when_no_threshold_keeps_the_promise(
     for module in (deciding, services):
         monkeypatch.setattr(module, "shipped", lambda: hopeless)
     page = page_of(people.ada, corpora[0])
-    assert "No threshold keeps wrong answers to 15%" in page
+    assert "No threshold keeps wrong answers to 20%" in page
     assert "every question is refused" in page
 
 
@@ -140,7 +140,7 @@ def test_it_answers_nothing_where_its_own_answers_show_that_no_threshold_keeps_t
     judge(people, corpora[0], 120, 0.5)
     learn(corpus=corpora[0])
     assert setting_of(corpora[0].pk).threshold.answers_nothing
-    assert "No threshold keeps wrong answers to 15%" in page_of(people.ada, corpora[0])
+    assert "No threshold keeps wrong answers to 20%" in page_of(people.ada, corpora[0])
 
 
 def test_it_never_learns_to_show_what_the_shipped_threshold_refuses(
