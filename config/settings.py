@@ -202,7 +202,7 @@ EMBEDDER = {
     if _embedder == _ONNX
     else {},
 }
-# The folder of the trained specialists that are served, reader/, grounding/ and router/: the product's own by default.
+# The folder of the trained specialists that are served, reader/, reranker/, grounding/, router/; the product's own by default.
 SPECIALISTS_DIR = Path(env_str("SPECIALISTS_DIR") or BASE_DIR / "specialists" / "trained")
 # A generating model behind an OpenAI-compatible server inside; without an address, answers are quoted and never written.
 _model_url = env_str("LANGUAGE_MODEL_URL")
