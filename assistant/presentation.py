@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from assistant.composing import segments
+from assistant.composing import brings_number, segments
 from assistant.escalations.asker import PresentedEscalation, escalations_shown
 from assistant.golden.permissions import golden_corpora
 from assistant.models import Answer, AnswerState, Citation, Conversation
@@ -60,7 +60,7 @@ class PresentedSentence:
     @property
     def is_numbered(self) -> bool:
         """An item that brings its own number."""
-        return bool(re.match(r"\(?(?:\d{1,2}|[a-z])[.)]\s", self.text))
+        return brings_number(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,40 +341,3 @@ def _question_about(heading: str, title: str) -> str:
     if len(name.split()) < 2 or len(name) > 50 or name.lower() in title.lower() or name.split()[0].lower() in QUESTION_WORDS:
         return ""
     return f"What does “{title}” say about “{name}”?"
-
-
-def export_markdown(conversation: Conversation, user: User) -> str:
-    """The conversation as Markdown, with its evidence as numbered notes. What `user` may not read is left out."""
-    lines = [f"# {conversation.title}", ""]
-    for item in present_conversation(conversation, user):
-        lines += [f"## {item.question}", "", _export_body(item), ""]
-        lines += _export_replies(item)
-        lines += [
-            f"{citation.number}. {citation.title}{f', {citation.place}' if citation.place else ''}: “{citation.quote}”"
-            for citation in item.citations
-            if citation.is_available
-        ]
-        lines.append("")
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _export_body(item: PresentedAnswer) -> str:
-    if item.state == AnswerState.ANSWERED:
-        return "\n\n".join(_export_block(is_list, sentences) for is_list, sentences in item.blocks)
-    if item.is_for_person:
-        return "A person was asked." if item.escalation else "This looked like something for a person; nothing was searched."
-    if item.state == AnswerState.ABSTAINED:
-        return "No answer was sure enough." if item.is_unsure else "No answer was found in the documents you may read."
-    return item.error_message or AnswerState(item.state).label
-
-
-def _export_replies(item: PresentedAnswer) -> list[str]:
-    said = item.escalation.messages if item.escalation else ()
-    return [line for message in said if message.is_reply for line in (f"{message.author} replied: {message.text}", "")]
-
-
-def _export_block(is_list: bool, sentences: Sequence[PresentedSentence]) -> str:
-    lines = [sentence.text + "".join(f" [{citation.number}]" for citation in sentence.citations) for sentence in sentences]
-    lead = sentences[0].lead
-    body = "\n".join(f"- {line}" for line in lines) if is_list else " ".join(lines)
-    return "\n\n".join(filter(None, (lead, body)))

@@ -10,8 +10,9 @@ from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 
 from assistant.context import conversations_by_age
+from assistant.exporting import export_markdown
 from assistant.permissions import conversations_of, get_conversation_for, get_shared_conversation
-from assistant.presentation import export_markdown, present_conversation
+from assistant.presentation import present_conversation
 from assistant.services import delete_conversation as remove
 from assistant.services import rename_conversation as rename
 from assistant.services import share_conversation as share
