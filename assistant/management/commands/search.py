@@ -9,9 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from assistant.asking import corpora_named, person_named
-from ingestion.permissions import readable_chunks, readable_partitions
+from assistant.searching import search_passages
 from retrieval.errors import RetrievalError
-from retrieval.search import search
 
 
 class Command(BaseCommand):
@@ -28,20 +27,17 @@ class Command(BaseCommand):
         if not 1 <= top_k <= 1000:
             raise CommandError("--top-k must be from 1 to 1000.")
         person = person_named(username)
-        corpora = corpora_named(person, corpus)
-        scope = [partition.key for partition in readable_partitions(person, corpora=corpora or None)]
         try:
-            hits = search(query, scope=scope, top_k=top_k).hits
+            found = search_passages(user=person, query=query, corpora=corpora_named(person, corpus), top_k=top_k)
         except RetrievalError as error:
             raise CommandError(error.public_message) from error
-        chunks = {chunk.pk: chunk for chunk in readable_chunks(person, [hit.id for hit in hits])}
         rows = [
             {
-                "rank": rank, "score": hit.score, "document": chunks[hit.id].document.source_name, "passage": hit.id,
-                "corpus": chunks[hit.id].document.corpus.name, "title": chunks[hit.id].document.title,
-                "page": chunks[hit.id].page, "heading_path": chunks[hit.id].heading_path, "text": chunks[hit.id].text,
+                "rank": item.rank, "score": item.score, "document": item.chunk.document.source_name, "passage": item.chunk.pk,
+                "corpus": item.chunk.document.corpus.name, "title": item.chunk.document.title, "page": item.chunk.page,
+                "heading_path": item.chunk.heading_path, "text": item.chunk.text,
             }
-            for rank, hit in enumerate((hit for hit in hits if hit.id in chunks), start=1)
+            for item in found
         ]  # fmt: skip
         if options["json"]:
             self.stdout.write(json.dumps(rows, ensure_ascii=False))
