@@ -36,7 +36,7 @@ from retrieval.errors import RetrievalError
 from retrieval.passages import Hit
 from specialists.composition.types import Evidence
 from specialists.errors import SpecialistError
-from specialists.router.cascade import decide, search_first
+from specialists.router.cascade import decide, only_tier, search_first
 from specialists.router.rules import current_rules
 from specialists.router.tiers import installed_tiers
 from specialists.router.types import HUMAN, SMALLTALK, Decision
@@ -169,6 +169,8 @@ def _route(row: Answer, partitions: Sequence[Partition]) -> Decision:
     vector = question_vector(row.question)[0]
     installed = installed_tiers()
     decision = decide(row.question, vector, installed=installed, rules=rules, corpora=corpora)
+    if row.tier_wanted:
+        return only_tier(decision, row.tier_wanted)
     return search_first(decision, installed=installed) if row.refusal.get(SEARCH_ANYWAY) else decision
 
 

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from assistant.models import Answer, AnswerState
 from assistant.offers import is_unsure, offers_of
-from assistant.services import create_answer
+from assistant.services import Manner, create_answer
 from assistant.streams import run_now
 from ingestion.models import Corpus
 from ingestion.permissions import readable_chunks, readable_corpora
@@ -36,7 +36,7 @@ def corpora_named(person: User, names: Sequence[str]) -> list[Corpus]:
 
 def ask(*, person: User, question: str, corpora: Sequence[Corpus] = ()) -> dict[str, Any]:
     """Ask and wait. The keys are those of `manage.py ask --json`. The person's conversations stay their own: none is left."""
-    row = create_answer(user=person, question=question, corpora=corpora, is_internal=True)
+    row = create_answer(user=person, question=question, corpora=corpora, manner=Manner(is_internal=True))
     run_now(row)
     row.refresh_from_db()
     result = as_result(row)

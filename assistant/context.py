@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject
 
 from assistant.escalations.asker import waiting_replies
 from assistant.escalations.inbox import open_count
-from assistant.models import Conversation
+from assistant.models import Conversation, Door
 from assistant.permissions import conversations_of
 from ingestion.permissions import AnyUser, can_manage_something, is_administrator
 
@@ -34,7 +34,7 @@ def conversations_by_age(user: AnyUser) -> list[tuple[str, list[Conversation]]]:
     now = timezone.localtime()
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     groups: dict[str, list[Conversation]] = {"Today": [], "This week": [], "Earlier": []}
-    for conversation in conversations_of(user)[:SHOWN]:
+    for conversation in conversations_of(user).filter(door=Door.WEB)[:SHOWN]:
         if conversation.updated_at >= today:
             groups["Today"].append(conversation)
         elif conversation.updated_at >= today - timedelta(days=6):

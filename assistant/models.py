@@ -10,6 +10,14 @@ from django.db import models
 from ingestion.models import Corpus, Document
 
 
+class Door(models.TextChoices):
+    """Where a conversation is held."""
+
+    WEB = "web", "Browser"
+    API = "api", "API"
+    MCP = "mcp", "MCP"
+
+
 class Conversation(models.Model):
     """One person’s thread of questions. `corpora` narrows the search where `is_narrowed`: one that is deleted leaves fewer, and
     never all that the person may read."""
@@ -19,6 +27,7 @@ class Conversation(models.Model):
     corpora = models.ManyToManyField(Corpus, blank=True, related_name="+")
     is_narrowed = models.BooleanField(default=False)
     share_token = models.CharField(max_length=64, null=True, unique=True)  # null: not shared
+    door = models.CharField(max_length=8, choices=Door, default=Door.WEB)
     is_internal = models.BooleanField(default=False)  # asked by a run or a command, not by a person: shown nowhere
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -51,6 +60,7 @@ class Answer(models.Model):
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="answers")
     question = models.TextField(max_length=4000)
     standalone_question = models.TextField(blank=True)  # the question understood in its conversation
+    tier_wanted = models.CharField(max_length=40, blank=True)  # the one model that the asker wants; empty: the router decides
     state = models.CharField(max_length=10, choices=AnswerState, default=AnswerState.PENDING)
     text = models.TextField(blank=True)
     sentences = models.JSONField(default=list, blank=True)  # [{"text": str, "citations": [number, …], …}, …]: see composing.py
@@ -145,6 +155,7 @@ class SuggestedQuestion(models.Model):
         return self.text
 
 
+from assistant.api.models import ApiToken  # noqa: E402, F401 - models of this app
 from assistant.calibration.models import CorpusCalibration, RefusalJudgement  # noqa: E402, F401 - models of this app
 from assistant.escalations.models import Escalation, EscalationMessage  # noqa: E402, F401 - models of this app
 from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun  # noqa: E402, F401 - models of this app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from assistant import streams
 from assistant.errors import QuestionError
-from assistant.models import FINAL_STATES, SEARCH_ANYWAY, Answer, AnswerState, Conversation, Feedback
+from assistant.models import FINAL_STATES, SEARCH_ANYWAY, Answer, AnswerState, Conversation, Door, Feedback
 from assistant.permissions import conversations_of
 from ingestion.models import Corpus
 from specialists.router.crisis import speaks_of_self_harm
@@ -21,6 +22,20 @@ MAX_WAITING = 1000
 MAX_OPEN_PER_PERSON = 5
 TITLE_CHARACTERS = 80
 PERSONAL_TITLE = "A personal matter"
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a question is asked. `is_internal`: by a run or a command, to be shown nowhere; `search_anyway`: the documents are
+    searched, whatever the router thinks of it; `tier`: the one model that is wanted."""
+
+    door: str = Door.WEB
+    is_internal: bool = False
+    search_anyway: bool = False
+    tier: str = ""
+
+
+PLAINLY = Manner()
 
 
 def check_question(text: str) -> str:
@@ -48,15 +63,14 @@ def create_answer(
     conversation: Conversation | None = None,
     corpora: Sequence[Corpus] = (),
     understood_as: str = "",
-    is_internal: bool = False,
-    search_anyway: bool = False,
+    manner: Manner = PLAINLY,
 ) -> Answer:
     """Store the question, in a new conversation when none is given. The answer is made by a stream or at once."""
     text = check_question(question)
     with transaction.atomic():
         if conversation is None:
             conversation = Conversation.objects.create(
-                user=user, title=_title(text), is_internal=is_internal, is_narrowed=bool(corpora)
+                user=user, title=_title(text), is_internal=manner.is_internal, is_narrowed=bool(corpora), door=manner.door
             )  # fmt: skip
             conversation.corpora.set(corpora)
         else:
@@ -65,7 +79,8 @@ def create_answer(
             conversation=conversation,
             question=text,
             standalone_question=understood_as,
-            refusal={**({SEARCH_ANYWAY: True} if search_anyway else {}), **_distress(text)},
+            tier_wanted=manner.tier,
+            refusal={**({SEARCH_ANYWAY: True} if manner.search_anyway else {}), **_distress(text)},
             lease_until=timezone.now() + streams.LEASE,
         )
 
@@ -77,7 +92,7 @@ def start_answer(
     conversation: Conversation | None = None,
     corpora: Sequence[Corpus] = (),
     understood_as: str = "",
-    search_anyway: bool = False,
+    manner: Manner = PLAINLY,
 ) -> Answer:
     """Store the question and begin to answer it in the background."""
     streams.expire_lost_answers()
@@ -87,9 +102,8 @@ def start_answer(
     if streams.waiting_answers() >= MAX_WAITING:
         raise QuestionError("busy", "Too many questions are waiting at the moment. Ask again in a minute.")
     row = create_answer(
-        user=user, question=question, conversation=conversation, corpora=corpora, understood_as=understood_as,
-        search_anyway=search_anyway,
-    )  # fmt: skip
+        user=user, question=question, conversation=conversation, corpora=corpora, understood_as=understood_as, manner=manner
+    )
     transaction.on_commit(lambda: streams.run_in_background(row))
     return row
 
@@ -109,7 +123,7 @@ def retry_answer(*, answer: Answer, search_anyway: bool = False) -> Answer:
     conversation = answer.conversation
     return start_answer(
         user=conversation.user, question=answer.question, conversation=conversation, understood_as=answer.standalone_question,
-        search_anyway=search_anyway,
+        manner=Manner(search_anyway=search_anyway, tier=answer.tier_wanted),
     )  # fmt: skip
 
 

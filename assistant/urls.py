@@ -16,6 +16,7 @@ from assistant.views import (
     inbox,
     quality,
     routing,
+    tokens,
 )
 
 app_name = "assistant"
@@ -66,6 +67,8 @@ urlpatterns = [
     path(f"{_GOLDEN}/runs/<int:run_id>/stop", golden_runs.stop_golden, name="stop_golden"),
     path(f"{_GOLDEN}/compare", golden_runs.compare_golden, name="compare_golden"),
     path(f"{_ANSWER}/golden", golden.golden_from_answer, name="golden_from_answer"),
+    path("programs/", tokens.tokens, name="tokens"),
+    path("programs/<int:token_id>/revoke", tokens.revoke, name="revoke_token"),
     path("manage/calibration/", calibration.calibration, name="calibration"),
     path("manage/corpora/<slug:slug>/calibration", calibration.change_calibration, name="change_calibration"),
     path("manage/quality/", quality.quality, name="quality"),

@@ -3,8 +3,8 @@ with an undeclared route. It is the first gate only: what an object's page shows
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -21,17 +21,25 @@ class Access(Enum):
     SIGNED_IN = "anyone who is signed in"
     MANAGER = "owners of a corpus, and administrators"
     ADMINISTRATOR = "administrators"
+    PROGRAM = "programs with a token"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
+    """`scopes`: what a program's token must be good for, by method."""
+
     access: Access
     methods: frozenset[str]
+    scopes: Mapping[str, str] = field(default_factory=dict)
 
 
 def _rule(access: Access, *methods: str) -> Rule:
     names = set(methods)
     return Rule(access, frozenset(names | {"HEAD"} if "GET" in names else names))
+
+
+def _program(**scopes: str) -> Rule:
+    return Rule(Access.PROGRAM, frozenset(scopes), scopes)
 
 
 _PUBLIC_PAGE = _rule(Access.PUBLIC, "GET")
@@ -68,6 +76,8 @@ ROUTES: dict[str, Rule] = {
     "assistant:escalation": _PAGE,
     "assistant:take_stand": _ACT,
     "assistant:replies": _PAGE,
+    "assistant:tokens": _FORM,
+    "assistant:revoke_token": _ACT,
     "assistant:inbox": _MANAGER_PAGE,
     "assistant:inbox_item": _FORM,
     "assistant:pass_on": _MANAGER_ACT,
@@ -111,6 +121,27 @@ ROUTES: dict[str, Rule] = {
     "ingestion:delete_document": _MANAGER_FORM,
     "ingestion:document_audience": _MANAGER_FORM,
     "ingestion:search_test": _MANAGER_PAGE,
+    "api:openapi-json": _PAGE,
+    "api:openapi-view": _PAGE,
+    "api:api-root": _PAGE,
+    "api:chat_completions": _program(POST="ask"),
+    "api:responses": _program(POST="ask"),
+    "api:models": _program(GET=""),
+    "api:model": _program(GET=""),
+    "api:embeddings": _program(POST="search"),
+    "api:me": _program(GET=""),
+    "api:search": _program(POST="search"),
+    "api:corpora": _program(GET="read", POST="manage"),
+    "api:corpus": _program(GET="read", DELETE="manage"),
+    "api:corpus_documents": _program(GET="read", POST="manage"),
+    "api:document": _program(GET="read", DELETE="manage"),
+    "api:document_text": _program(GET="read"),
+    "api:retry_document": _program(POST="manage"),
+    "api:conversations": _program(GET="ask"),
+    "api:conversation": _program(GET="ask", DELETE="ask"),
+    "api:feedback": _program(PUT="ask"),
+    "api:golden_runs": _program(GET="manage", POST="manage"),
+    "api:golden_run": _program(GET="manage"),
 }
 
 
@@ -157,13 +188,16 @@ class AccessTableMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:
-        return self._acall(request) if self.is_async else self._finish(self.get_response(request))
+        return self._acall(request) if self.is_async else self._finish(request, self.get_response(request))
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
-        return self._finish(await self.get_response(request))
+        return self._finish(request, await self.get_response(request))
 
-    def _finish(self, response: HttpResponseBase) -> HttpResponseBase:
+    def _finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        from assistant.api.gate import add_limits
+
         response.headers.setdefault("Cache-Control", "no-store")
+        add_limits(request, response)
         return response
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> Any:
@@ -178,6 +212,8 @@ def refusal(request: HttpRequest) -> HttpResponse | None:
     rule = ROUTES.get(match.view_name) if match else None
     if rule is None:
         raise Http404
+    if rule.access is Access.PROGRAM:
+        return _refusal_of_program(request, rule)
     if rule.access is not Access.PUBLIC and not request.user.is_authenticated:
         return _to_login(request)
     if rule.access is Access.MANAGER and not can_manage_something(request.user):
@@ -187,6 +223,18 @@ def refusal(request: HttpRequest) -> HttpResponse | None:
     if request.method not in rule.methods:
         return HttpResponseNotAllowed(sorted(rule.methods))
     return None
+
+
+def _refusal_of_program(request: HttpRequest, rule: Rule) -> HttpResponse | None:
+    from assistant.api.errors import error_response
+    from assistant.api.gate import refusal_without_token
+
+    method = request.method or ""
+    if method not in rule.methods:
+        response = error_response(405, "method_not_allowed", f"This address takes {' and '.join(sorted(rule.methods))}.")
+        response.headers["Allow"] = ", ".join(sorted(rule.methods))
+        return response
+    return refusal_without_token(request, rule.scopes[method])
 
 
 def _to_login(request: HttpRequest) -> HttpResponse:

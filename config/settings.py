@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "django_htmx",
+    "ninja",
     "retrieval",
     "ingestion",
     "specialists",
@@ -233,6 +234,10 @@ HELP_IN_DISTRESS = env_str(
 )
 ANSWER_THREADS = env_int("ANSWER_THREADS", 2, minimum=1)
 TIER_COSTS = read_costs(env_str("TIER_COSTS"))
+
+# --- Programs: tokens and their limits --------------------------------------------------------------------------------
+API_TOKEN_DAYS = env_int("API_TOKEN_DAYS", 365, minimum=1)  # the longest that a token may last
+API_REQUESTS_PER_MINUTE = env_int("API_REQUESTS_PER_MINUTE", 120, minimum=1)  # of one token
 
 # --- Golden questions: when a run of them passes ----------------------------------------------------------------------
 GOLDEN_MINIMUM_CORRECT = env_int("GOLDEN_MINIMUM_CORRECT", 80)  # percent

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
 
+from assistant.api.urls import api
 from config.health import health
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     path("password/changed/", auth_views.PasswordChangeDoneView.as_view(), name="password_change_done"),
     path("", include("ingestion.urls")),
     path("", include("assistant.urls")),
+    path("", api.urls),
 ]
 
 handler404 = "assistant.views.errors.not_found"

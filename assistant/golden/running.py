@@ -34,7 +34,7 @@ from assistant.golden.runs import (
 )
 from assistant.models import Answer, AnswerState, Conversation
 from assistant.offers import withheld_from
-from assistant.services import create_answer
+from assistant.services import Manner, create_answer
 from assistant.streams import run_now
 from ingestion.models import Chunk
 
@@ -106,7 +106,7 @@ def ask_golden(run: GoldenRun, waiting: GoldenResult) -> dict[str, Any]:
     """Ask one question, and what there is to keep of the answer. The conversation is internal, and gone afterwards."""
     assert run.asked_as is not None
     try:
-        row = create_answer(user=run.asked_as, question=waiting.text, corpora=[run.corpus], is_internal=True)
+        row = create_answer(user=run.asked_as, question=waiting.text, corpora=[run.corpus], manner=Manner(is_internal=True))
     except QuestionError as error:
         return {"outcome": AnswerState.FAILED, "is_correct": False, "problem": error.public_message[:300]}
     try:

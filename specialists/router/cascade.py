@@ -90,6 +90,13 @@ def search_first(decision: Decision, *, installed: Sequence[str]) -> Decision:
     return replace(_with_tiers(decision, READER, installed), reply="", rule=None, reason=said)
 
 
+def only_tier(decision: Decision, tier: str) -> Decision:
+    """The same decision, but `tier` answers or nobody: the asker chose it. An administrator's rule still beats the choice."""
+    if decision.rule is not None:
+        return decision
+    return replace(decision, tiers=(tier,), missing=(), reply="", reason=f"the asker wants {TIER_NAMES.get(tier, tier)}")
+
+
 def applies(rule: Rule, question: str, decision: Decision, corpora: Sequence[int]) -> bool:
     """A phrase applies where its words stand in the question in this order; case, spaces and punctuation do not count."""
     if rule.condition == "phrase":

@@ -24,7 +24,7 @@ from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun, Run
 from assistant.golden.running import KILLER, UNSURE, work_golden_runs, work_on
 from assistant.golden.runs import Claim, claim_run, queue_run, record_result, release, stop_run
 from assistant.models import Answer, Conversation
-from assistant.services import create_answer, record_feedback
+from assistant.services import Manner, create_answer, record_feedback
 from assistant.streams import run_now
 from ingestion.models import Corpus, Document
 from ingestion.services import narrow_document, update_corpus
@@ -630,7 +630,7 @@ def test_it_offers_reported_questions_to_who_reads_their_documents(people: Peopl
 
 
 def test_it_hides_internal_conversations_from_their_person(people: People) -> None:
-    row = create_answer(user=people.ben, question="Golden?", is_internal=True)
+    row = create_answer(user=people.ben, question="Golden?", manner=Manner(is_internal=True))
     ben = client_of(people.ben)
     assert "Golden?" not in text_of(ben, "/")
     text_of(ben, f"/conversations/{row.conversation_id}/", status=404)

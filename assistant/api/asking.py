@@ -1,0 +1,125 @@
+"""A program's question: understood from the messages it sends, answered on the one answer path, and followed while it may be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import sync_to_async
+
+from assistant.api.catalogue import OfferedModel
+from assistant.api.errors import ApiError
+from assistant.api.models import ApiToken
+from assistant.api.schemas import Part
+from assistant.api.tokens import valid_tokens
+from assistant.errors import QuestionError
+from assistant.events import AnswerEvent
+from assistant.followups import standalone_question, topic
+from assistant.models import FINAL_STATES, Answer, Conversation, Door
+from assistant.services import Manner, start_answer, stop_answer
+from assistant.sse import with_heartbeats
+from assistant.streams import RECHECK_S, follow
+from ingestion.connections import release_connection
+from ingestion.models import Corpus
+from ingestion.permissions import readable_corpora
+
+TOO_BUSY = frozenset({"busy", "too_many"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """`earlier`: the questions before this one, oldest first, where the program keeps the conversation itself."""
+
+    question: str
+    model: OfferedModel
+    corpora: Sequence[str] = ()
+    earlier: Sequence[str] = ()
+    conversation: Conversation | None = None
+
+
+def text_of(content: str | Sequence[Part] | None, *, param: str) -> str:
+    """The words of a message. Raises ApiError for pictures, sounds and files, which nothing here can read."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    for part in content:
+        if part.type not in ("text", "input_text", "output_text"):
+            raise ApiError(400, "unsupported_content", f"Only text can be read here, not “{part.type[:40]}”.", param=param)
+    return "\n".join(part.text for part in content)
+
+
+def corpus_names(metadata: dict[str, Any] | None) -> list[str]:
+    """The corpora of the request's metadata: names or slugs, as a list or separated by commas."""
+    given = (metadata or {}).get("corpora", [])
+    names = given.split(",") if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ApiError(400, "bad_corpora", "Give the names of corpora as text, separated by commas.", param="metadata.corpora")
+    return [name.strip() for name in names if name.strip()]
+
+
+def refuse_unmet(*, tool_choice: Any, output_format: dict[str, Any] | None) -> None:
+    """What would be silently wrong is refused: an answer is text with citations, never a call or a document of a given shape."""
+    if tool_choice not in (None, "none", "auto"):
+        raise ApiError(400, "no_tools", "Answers come from documents; tools are not called here.", param="tool_choice")
+    if output_format and output_format.get("type", "text") != "text":
+        said = "An answer is text with citations; other forms of output are not made here."
+        raise ApiError(400, "text_only", said, param="response_format")
+
+
+def begin(token: ApiToken, wish: Wish) -> Answer:
+    """Store the question and begin to answer it. Raises ApiError when it is not accepted."""
+    corpora = named_corpora(token, wish.corpora)
+    turns: list[tuple[str, str]] = []
+    for asked in wish.earlier:
+        turns.append((asked, standalone_question(asked, topic(turns))))
+    try:
+        return start_answer(
+            user=token.user, question=wish.question, conversation=wish.conversation, corpora=corpora,
+            understood_as=standalone_question(wish.question, topic(turns)) if turns else "",
+            manner=Manner(door=Door.API, tier=wish.model.tier),
+        )  # fmt: skip
+    except QuestionError as error:
+        status = 429 if error.code in TOO_BUSY else 400
+        raise ApiError(status, error.code, error.public_message, param="messages") from None
+
+
+def named_corpora(token: ApiToken, names: Sequence[str], *, param: str = "metadata.corpora") -> list[Corpus]:
+    """An unknown corpus and a forbidden one are the same mistake; neither widens the search."""
+    readable = {key: corpus for corpus in readable_corpora(token.user) for key in (corpus.name, corpus.slug)}
+    for name in names:
+        if name not in readable:
+            raise ApiError(404, "corpus_not_found", f"You may read no corpus “{name[:120]}”.", param=param)
+    return [readable[name] for name in dict.fromkeys(names)]
+
+
+async def follow_for(token: ApiToken, answer_id: int) -> AsyncGenerator[AnswerEvent | None, None]:
+    """The events of an answer, and None while nothing happens. It ends early when the token ends, and a program that goes away
+    stops the answer, since nobody else reads it."""
+    checked, events = time.monotonic(), with_heartbeats(follow(answer_id, token.user), RECHECK_S)
+    try:
+        async for event in events:
+            if time.monotonic() - checked >= RECHECK_S:
+                if not await _in_thread(lambda: valid_tokens().filter(pk=token.pk).exists()):
+                    return
+                checked = time.monotonic()
+            yield event
+    finally:
+        await events.aclose()
+        await _in_thread(lambda: _stop(answer_id))
+
+
+def _stop(answer_id: int) -> None:
+    row = Answer.objects.filter(pk=answer_id).exclude(state__in=FINAL_STATES).first()
+    if row is not None:
+        stop_answer(answer=row)
+
+
+async def _in_thread(work: Any) -> Any:
+    def run() -> Any:
+        try:
+            return work()
+        finally:
+            release_connection()
+
+    return await sync_to_async(run)()

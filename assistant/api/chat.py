@@ -1,0 +1,126 @@
+"""/v1/chat/completions: the answer path in the form that OpenAI's clients speak."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from ninja import Router
+
+from assistant.api.asking import Wish, begin, corpus_names, refuse_unmet, text_of
+from assistant.api.catalogue import model_named
+from assistant.api.completed import Completed
+from assistant.api.errors import ApiError, ErrorBody, error_response
+from assistant.api.gate import ApiRequest
+from assistant.api.schemas import ChatRequest
+from assistant.api.stopping import LONGEST, MOST
+from assistant.api.streaming import HEADERS, HEARTBEAT, End, Piece, Waiting, Words, pieces
+from assistant.models import Answer
+from assistant.services import plain_text
+
+router = Router(tags=["OpenAI"])
+
+
+@router.post("/chat/completions", url_name="chat_completions", response={200: dict[str, Any]}, summary="Ask a question")
+async def chat_completions(request: HttpRequest, body: ChatRequest) -> HttpResponse | StreamingHttpResponse:
+    """Answers the last user message from the documents that the token's person may read. Earlier user messages say what a
+    follow-up is about; system messages are not read."""
+    asked: ApiRequest = request  # type: ignore[assignment]
+    wish, stop = _wish(body), _stop_sequences(body)
+    row = await sync_to_async(begin)(asked.token, wish)
+    answered = pieces(asked.token, row.pk, request.build_absolute_uri, stop)
+    if body.stream:
+        with_usage = bool(body.stream_options and body.stream_options.include_usage)
+        chunks = _chunks(answered, _Head(row, body.model), with_usage=with_usage)
+        return StreamingHttpResponse(chunks, content_type="text/event-stream", headers=HEADERS)
+    return await _whole(answered, _Head(row, body.model))
+
+
+def _wish(body: ChatRequest) -> Wish:
+    if body.n not in (None, 1):
+        raise ApiError(400, "one_answer", "One answer is made for a question: leave out n.", param="n")
+    refuse_unmet(tool_choice=body.tool_choice, output_format=body.response_format)
+    asked = [_question(text_of(item.content, param="messages")) for item in body.messages if item.role == "user"]
+    if not asked:
+        raise ApiError(400, "no_question", "There is no message of the role “user”: nothing is asked.", param="messages")
+    return Wish(asked[-1], model_named(body.model), corpus_names(body.metadata), [text for text in asked[:-1] if text])
+
+
+def _question(text: str) -> str:
+    return plain_text(text).strip()
+
+
+def _stop_sequences(body: ChatRequest) -> list[str]:
+    given = [body.stop] if isinstance(body.stop, str) else body.stop or []
+    if len(given) > MOST or any(len(sequence) > LONGEST for sequence in given):
+        raise ApiError(400, "bad_stop", f"At most {MOST} stop sequences of at most {LONGEST} characters are taken.", param="stop")
+    return given
+
+
+class _Head:
+    """What each chunk begins with."""
+
+    def __init__(self, row: Answer, model: str) -> None:
+        self.id, self.created, self.model = f"chatcmpl-{row.pk}", int(time.time()), model
+
+    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return _frame({**self.fields("chat.completion.chunk"), "choices": [choice], **more})
+
+    def fields(self, kind: str) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+async def _chunks(answered: AsyncIterator[Piece], head: _Head, *, with_usage: bool) -> AsyncIterator[bytes]:
+    yield head.chunk({"role": "assistant", "content": ""})
+    async for piece in answered:
+        if isinstance(piece, Waiting):
+            yield HEARTBEAT
+        elif isinstance(piece, Words):
+            yield head.chunk({"content": piece.text})
+        elif isinstance(piece, ErrorBody):
+            yield _frame(piece.as_dict())
+        else:
+            delta = {"annotations": _annotations(piece.annotations)} if piece.annotations else {}
+            yield head.chunk(delta, _finish_reason(piece.completed), intramural=piece.completed.about)
+            if with_usage:
+                usage = {"choices": [], "usage": _usage(piece.completed)}
+                yield _frame({**head.fields("chat.completion.chunk"), **usage})
+    yield b"data: [DONE]\n\n"
+
+
+async def _whole(answered: AsyncIterator[Piece], head: _Head) -> HttpResponse:
+    text, end = "", None
+    async for piece in answered:
+        if isinstance(piece, Words):
+            text += piece.text
+        elif isinstance(piece, ErrorBody):
+            return error_response(piece.status, piece.code, piece.message)
+        elif isinstance(piece, End):
+            end = piece
+    assert end is not None  # the pieces end with End or an ErrorBody
+    message = {"role": "assistant", "content": text, "refusal": None, "annotations": _annotations(end.annotations)}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(end.completed)}
+    whole = {**head.fields("chat.completion"), "choices": [choice], "usage": _usage(end.completed)}
+    return JsonResponse({**whole, "intramural": end.completed.about})
+
+
+def _annotations(annotations: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    return [{"type": "url_citation", "url_citation": annotation} for annotation in annotations]
+
+
+def _finish_reason(completed: Completed) -> str:
+    return "length" if completed.is_cut else "stop"
+
+
+def _usage(completed: Completed) -> dict[str, int]:
+    total = completed.tokens_in + completed.tokens_out
+    return {"prompt_tokens": completed.tokens_in, "completion_tokens": completed.tokens_out, "total_tokens": total}
+
+
+def _frame(content: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(content, ensure_ascii=False)}\n\n".encode()

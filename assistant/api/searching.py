@@ -1,0 +1,93 @@
+"""/api/search and /api/me."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+from pydantic import Field
+
+from assistant.api.asking import named_corpora
+from assistant.api.errors import ApiError
+from assistant.api.gate import ApiRequest
+from assistant.presentation import place
+from assistant.searching import FoundPassage, search_passages
+from assistant.services import plain_text
+from ingestion.reading import reading_url
+from retrieval.errors import RetrievalError
+
+router = Router(tags=["Search"])
+MAX_QUERY = 2000
+
+
+class SearchRequest(Schema):
+    query: str = Field(max_length=MAX_QUERY)
+    corpora: list[str] = Field(default=[], description="names of corpora; none searches all that may be read")
+    top_k: int = Field(default=10, ge=1, le=100)
+
+
+class PassageOut(Schema):
+    rank: int
+    score: float = Field(description="orders the passages of one search, and says nothing by itself")
+    passage: int
+    document: int
+    title: str
+    source_name: str
+    corpus: str
+    place: str
+    page: int | None
+    heading_path: list[str]
+    text: str
+    start: int
+    end: int
+    url: str
+
+
+class SearchResponse(Schema):
+    passages: list[PassageOut]
+
+
+class Me(Schema):
+    username: str
+    name: str
+    token: str
+    scopes: list[str]
+    expires_at: str
+    requests_per_minute: int
+
+
+@router.post("/search", url_name="search", response=SearchResponse, summary="Search passages")
+def search(request: HttpRequest, body: SearchRequest) -> dict[str, Any]:
+    """The passages that the token's person may read, best first."""
+    asked: ApiRequest = request  # type: ignore[assignment]
+    query = " ".join(plain_text(body.query).split())
+    if not query:
+        raise ApiError(400, "empty", "Type something to search for.", param="query")
+    corpora = named_corpora(asked.token, body.corpora, param="corpora")
+    try:
+        found = search_passages(user=asked.token.user, query=query, corpora=corpora, top_k=body.top_k)
+    except RetrievalError as error:
+        raise ApiError(503, error.code, error.public_message) from None
+    return {"passages": [_passage(item, request) for item in found]}
+
+
+@router.get("/me", url_name="me", response=Me, summary="Whose token this is, and what it may do")
+def me(request: HttpRequest) -> dict[str, Any]:
+    asked: ApiRequest = request  # type: ignore[assignment]
+    token, person = asked.token, asked.token.user
+    return {
+        "username": person.username, "name": person.get_full_name(), "token": token.name, "scopes": token.scopes,
+        "expires_at": token.expires_at.isoformat(), "requests_per_minute": asked.allowance.limit,
+    }  # fmt: skip
+
+
+def _passage(found: FoundPassage, request: HttpRequest) -> dict[str, Any]:
+    chunk, document = found.chunk, found.chunk.document
+    return {
+        "rank": found.rank, "score": found.score, "passage": chunk.pk, "document": document.pk, "title": document.title,
+        "source_name": document.source_name, "corpus": document.corpus.name,
+        "place": place(chunk.page, chunk.heading_path, document.format), "page": chunk.page, "heading_path": chunk.heading_path,
+        "text": chunk.text, "start": chunk.start, "end": chunk.end,
+        "url": request.build_absolute_uri(reading_url(document, (chunk.start, chunk.end))),
+    }  # fmt: skip
