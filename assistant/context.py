@@ -10,6 +10,7 @@ from django.utils.functional import SimpleLazyObject
 
 from assistant.escalations.asker import waiting_replies
 from assistant.escalations.inbox import open_count
+from assistant.limits.using import nearest_limit
 from assistant.models import Conversation, Door
 from assistant.permissions import conversations_of
 from ingestion.permissions import AnyUser, can_manage_something, is_administrator
@@ -26,6 +27,7 @@ def navigation(request: HttpRequest) -> dict[str, object]:
         "can_manage": SimpleLazyObject(lambda: can_manage_something(user)),
         "is_administrator": is_administrator(user),
         "nav_replies": SimpleLazyObject(lambda: waiting_replies(user)),
+        "nearest_limit": SimpleLazyObject(lambda: nearest_limit(user)),
         "nav_inbox": SimpleLazyObject(lambda: open_count(user)),
     }
 

@@ -61,6 +61,7 @@ class Answer(models.Model):
     question = models.TextField(max_length=4000)
     standalone_question = models.TextField(blank=True)  # the question understood in its conversation
     tier_wanted = models.CharField(max_length=40, blank=True)  # the one model that the asker wants; empty: the router decides
+    api_token = models.ForeignKey("assistant.ApiToken", null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=10, choices=AnswerState, default=AnswerState.PENDING)
     text = models.TextField(blank=True)
     sentences = models.JSONField(default=list, blank=True)  # [{"text": str, "citations": [number, …], …}, …]: see composing.py
@@ -160,3 +161,4 @@ from assistant.calibration.models import CorpusCalibration, RefusalJudgement  # 
 from assistant.escalations.models import Escalation, EscalationMessage  # noqa: E402, F401 - models of this app
 from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun  # noqa: E402, F401 - models of this app
 from assistant.ledger.models import TierUse  # noqa: E402, F401
+from assistant.limits.models import DailyUse, Limit  # noqa: E402, F401

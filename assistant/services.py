@@ -12,7 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from assistant import streams
+from assistant.api.models import ApiToken
 from assistant.errors import QuestionError
+from assistant.limits.using import take_question
 from assistant.models import FINAL_STATES, SEARCH_ANYWAY, Answer, AnswerState, Conversation, Door, Feedback
 from assistant.permissions import conversations_of
 from ingestion.models import Corpus
@@ -27,12 +29,13 @@ PERSONAL_TITLE = "A personal matter"
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a question is asked. `is_internal`: by a run or a command, to be shown nowhere; `search_anyway`: the documents are
-    searched, whatever the router thinks of it; `tier`: the one model that is wanted."""
+    searched, whatever the router thinks of it; `tier`: the one model that is wanted; `token`: by which a program asks."""
 
     door: str = Door.WEB
     is_internal: bool = False
     search_anyway: bool = False
     tier: str = ""
+    token: ApiToken | None = None
 
 
 PLAINLY = Manner()
@@ -80,6 +83,7 @@ def create_answer(
             question=text,
             standalone_question=understood_as,
             tier_wanted=manner.tier,
+            api_token=manner.token,
             refusal={**({SEARCH_ANYWAY: True} if manner.search_anyway else {}), **_distress(text)},
             lease_until=timezone.now() + streams.LEASE,
         )
@@ -101,9 +105,11 @@ def start_answer(
         raise QuestionError("too_many", "Several of your questions are still being answered. Wait for one of them.")
     if streams.waiting_answers() >= MAX_WAITING:
         raise QuestionError("busy", "Too many questions are waiting at the moment. Ask again in a minute.")
-    row = create_answer(
-        user=user, question=question, conversation=conversation, corpora=corpora, understood_as=understood_as, manner=manner
-    )
+    with transaction.atomic():
+        take_question(user=user, token=manner.token)
+        row = create_answer(
+            user=user, question=question, conversation=conversation, corpora=corpora, understood_as=understood_as, manner=manner
+        )
     transaction.on_commit(lambda: streams.run_in_background(row))
     return row
 

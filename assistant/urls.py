@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from assistant.mcp.views import mcp
 from assistant.views import (
     answers,
     calibration,
@@ -14,6 +15,7 @@ from assistant.views import (
     golden,
     golden_runs,
     inbox,
+    limits,
     quality,
     routing,
     tokens,
@@ -69,10 +71,13 @@ urlpatterns = [
     path(f"{_ANSWER}/golden", golden.golden_from_answer, name="golden_from_answer"),
     path("programs/", tokens.tokens, name="tokens"),
     path("programs/<int:token_id>/revoke", tokens.revoke, name="revoke_token"),
+    path("mcp", mcp, name="mcp"),
     path("manage/calibration/", calibration.calibration, name="calibration"),
     path("manage/corpora/<slug:slug>/calibration", calibration.change_calibration, name="change_calibration"),
     path("manage/quality/", quality.quality, name="quality"),
     path("manage/quality/routes", quality.routes, name="routes"),
+    path("manage/limits/", limits.limits, name="limits"),
+    path("manage/limits/<int:limit_id>/remove", limits.remove_limit, name="remove_limit"),
     path("manage/routing/", routing.routing, name="routing"),
     path("manage/routing/teach", routing.teach_routing, name="teach_routing"),
     path("manage/routing/rules/<int:rule_id>", routing.change_routing_rule, name="change_routing_rule"),

@@ -101,6 +101,8 @@ ROUTES: dict[str, Rule] = {
     "assistant:golden_from_answer": _MANAGER_FORM,
     "assistant:calibration": _MANAGER_PAGE,
     "assistant:change_calibration": _MANAGER_ACT,
+    "assistant:limits": _rule(Access.ADMINISTRATOR, "GET", "POST"),
+    "assistant:remove_limit": _rule(Access.ADMINISTRATOR, "POST"),
     "assistant:quality": _ADMINISTRATOR_PAGE,
     "assistant:routes": _ADMINISTRATOR_PAGE,
     "assistant:routing": _rule(Access.ADMINISTRATOR, "GET", "POST"),
@@ -121,6 +123,7 @@ ROUTES: dict[str, Rule] = {
     "ingestion:delete_document": _MANAGER_FORM,
     "ingestion:document_audience": _MANAGER_FORM,
     "ingestion:search_test": _MANAGER_PAGE,
+    "assistant:mcp": _program(POST=""),  # each tool asks for its own scope
     "api:openapi-json": _PAGE,
     "api:openapi-view": _PAGE,
     "api:api-root": _PAGE,

@@ -17,6 +17,7 @@ from assistant.api.tokens import valid_tokens
 from assistant.errors import QuestionError
 from assistant.events import AnswerEvent
 from assistant.followups import standalone_question, topic
+from assistant.limits.using import OVER
 from assistant.models import FINAL_STATES, Answer, Conversation, Door
 from assistant.services import Manner, start_answer, stop_answer
 from assistant.sse import with_heartbeats
@@ -25,7 +26,7 @@ from ingestion.connections import release_connection
 from ingestion.models import Corpus
 from ingestion.permissions import readable_corpora
 
-TOO_BUSY = frozenset({"busy", "too_many"})
+TOO_BUSY = frozenset({"busy", "too_many", OVER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Wish:
     corpora: Sequence[str] = ()
     earlier: Sequence[str] = ()
     conversation: Conversation | None = None
+    door: str = Door.API
 
 
 def text_of(content: str | Sequence[Part] | None, *, param: str) -> str:
@@ -77,7 +79,7 @@ def begin(token: ApiToken, wish: Wish) -> Answer:
         return start_answer(
             user=token.user, question=wish.question, conversation=wish.conversation, corpora=corpora,
             understood_as=standalone_question(wish.question, topic(turns)) if turns else "",
-            manner=Manner(door=Door.API, tier=wish.model.tier),
+            manner=Manner(door=wish.door, tier=wish.model.tier, token=token),
         )  # fmt: skip
     except QuestionError as error:
         status = 429 if error.code in TOO_BUSY else 400

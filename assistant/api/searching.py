@@ -11,6 +11,7 @@ from pydantic import Field
 from assistant.api.asking import named_corpora
 from assistant.api.errors import ApiError
 from assistant.api.gate import ApiRequest
+from assistant.limits.using import allowances
 from assistant.presentation import place
 from assistant.searching import FoundPassage, search_passages
 from assistant.services import plain_text
@@ -48,6 +49,15 @@ class SearchResponse(Schema):
     passages: list[PassageOut]
 
 
+class AllowanceOut(Schema):
+    """A limit of the day."""
+
+    kind: str = Field(description="questions, tokens or cost")
+    used: float
+    limit: float
+    of_token: bool
+
+
 class Me(Schema):
     username: str
     name: str
@@ -55,6 +65,7 @@ class Me(Schema):
     scopes: list[str]
     expires_at: str
     requests_per_minute: int
+    today: list[AllowanceOut]
 
 
 @router.post("/search", url_name="search", response=SearchResponse, summary="Search passages")
@@ -79,6 +90,10 @@ def me(request: HttpRequest) -> dict[str, Any]:
     return {
         "username": person.username, "name": person.get_full_name(), "token": token.name, "scopes": token.scopes,
         "expires_at": token.expires_at.isoformat(), "requests_per_minute": asked.allowance.limit,
+        "today": [
+            {"kind": item.kind, "used": item.used, "limit": item.limit, "of_token": item.is_of_token}
+            for item in allowances(person, token)
+        ],
     }  # fmt: skip
 
 

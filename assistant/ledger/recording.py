@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from assistant.ledger.models import TierUse
 from assistant.ledger.prices import costs_of
+from assistant.limits.using import count_work
 from assistant.models import Answer
 
 CHARACTERS_PER_TOKEN = 4
@@ -30,8 +32,12 @@ class Use:
 
 
 def record_tiers(*, answer: Answer, uses: Sequence[Use]) -> None:
-    """Store the tries in their order, in one query. Belongs in the transaction that records the answer."""
-    TierUse.objects.bulk_create([_row(answer, order, use) for order, use in enumerate(uses)])
+    """Store the tries in their order and count what they took. Belongs in the transaction that records the answer."""
+    rows = TierUse.objects.bulk_create([_row(answer, order, use) for order, use in enumerate(uses)])
+    if not answer.conversation.is_internal:
+        tokens = sum(row.tokens_in + row.tokens_out for row in rows)
+        cost = sum((row.price for row in rows), Decimal(0))
+        count_work(user=answer.conversation.user, token=answer.api_token, tokens=tokens, cost=cost)
 
 
 def _row(answer: Answer, order: int, use: Use) -> TierUse:

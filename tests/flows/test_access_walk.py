@@ -12,6 +12,7 @@ from assistant.escalations.examples import make_from_escalation
 from assistant.escalations.services import escalate, reply
 from assistant.golden.editing import Draft, add_question
 from assistant.golden.runs import queue_run
+from assistant.limits.editing import set_limit
 from assistant.models import Answer
 from assistant.services import create_answer, record_feedback, share_conversation
 from assistant.streams import run_now
@@ -79,6 +80,8 @@ SERVED: dict[str, set[str]] = {
     "assistant:golden_from_answer": set(),  # Ben asked, and manages nothing
     "assistant:calibration": MANAGERS,
     "assistant:change_calibration": MANAGERS,
+    "assistant:limits": {"ada"},
+    "assistant:remove_limit": {"ada"},
     "assistant:quality": {"ada"},
     "assistant:routes": {"ada"},
     "assistant:routing": {"ada"},
@@ -131,6 +134,7 @@ class World:
         reply(escalation=self.escalation, author=people.olga, text="The DISCOUNT is hers to approve.", known_version=0)
         self.example = make_from_escalation(escalation=self.escalation, curator=people.olga)
         self.api_token = create_token(user=people.ben, name="Editor", scopes=["ask"], days=7)[0]
+        self.limit = set_limit(subject="everyone", questions=1000, tokens=None, cost=None)
         self.rule = add_rule(condition="intent", value="code", tier="human", created_by=people.ada)
 
     def _add_pdf(self) -> Document:
@@ -181,6 +185,7 @@ class World:
             {"example_id": self.example.pk},
             {"rule_id": self.rule.pk},
             {"token_id": self.api_token.pk},
+            {"limit_id": self.limit.pk},
             {"feedback_id": self.feedback.pk},
         ):
             try:

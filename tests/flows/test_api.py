@@ -10,44 +10,23 @@ import httpx
 import openai
 import pytest
 
+from tests.flows.conftest import secret_for
 from tests.flows.installation import Installation, wait_for
-from tests.people import DISCOUNTS, LEAVE
+from tests.people import LEAVE
 
 pytestmark = pytest.mark.slow
 QUESTION = "How many days of paid annual leave do full-time employees receive?"
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    made = Installation().prepare()
-    made.create_person("ada", "--admin")
-    folder = tmp_path_factory.mktemp("documents")
-    for corpus, name, text in (("Handbook", "leave.md", LEAVE), ("Sales", "discounts.md", DISCOUNTS)):
-        path = folder / corpus
-        path.mkdir()
-        (path / name).write_text(text)
-        groups = ["--groups", "Sales"] if corpus == "Sales" else []
-        made.manage("import_folder", str(path), "--corpus", corpus, *groups)
-    made.create_person("ben", "--groups", "Sales")
-    made.create_person("cy", "--groups", "Engineering")
-    made.start()
-    yield made
-    made.stop()
-
-
-def secret_for(installation: Installation, username: str, scopes: str = "ask,search,read") -> str:
-    return str(installation.manage_json("create_token", username, "--name", "tests", "--scopes", scopes)["token"])
-
-
-@pytest.fixture(scope="module")
-def ben(installation: Installation) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{installation.url}/v1", api_key=secret_for(installation, "ben"), max_retries=0) as client:
+def ben(programs: Installation) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{programs.url}/v1", api_key=secret_for(programs, "ben"), max_retries=0) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def cy(installation: Installation) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{installation.url}/v1", api_key=secret_for(installation, "cy"), max_retries=0) as client:
+def cy(programs: Installation) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{programs.url}/v1", api_key=secret_for(programs, "cy"), max_retries=0) as client:
         yield client
 
 
@@ -56,7 +35,7 @@ def ask(client: openai.OpenAI, *questions: str, **options: Any) -> Any:
     return client.chat.completions.create(model="intramural", messages=messages, **options)
 
 
-def test_it_answers_with_citations_that_point_at_their_numbers(ben: openai.OpenAI, installation: Installation) -> None:
+def test_it_answers_with_citations_that_point_at_their_numbers(ben: openai.OpenAI, programs: Installation) -> None:
     completion = ask(ben, QUESTION)
     choice = completion.choices[0]
     assert "27 days" in choice.message.content
@@ -64,7 +43,7 @@ def test_it_answers_with_citations_that_point_at_their_numbers(ben: openai.OpenA
     annotation = choice.message.annotations[0].url_citation
     assert choice.message.content[annotation.start_index : annotation.end_index] == "[1]"
     assert annotation.title == "Leave policy"
-    assert annotation.url.startswith(f"{installation.url}/answers/")
+    assert annotation.url.startswith(f"{programs.url}/answers/")
     assert completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens > 0
     assert completion.model_extra["intramural"]["citations"][0]["quote"] in LEAVE
 
@@ -161,11 +140,11 @@ def test_it_refuses_what_it_cannot_do_with_a_sentence(ben: openai.OpenAI) -> Non
         ask(ben, " ?! ")
 
 
-def test_it_stops_an_answer_whose_program_went_away(installation: Installation) -> None:
+def test_it_stops_an_answer_whose_program_went_away(programs: Installation) -> None:
     """The stream is closed after its first bytes; what was not finished then is stopped, and nothing stays open."""
-    headers = {"Authorization": f"Bearer {secret_for(installation, 'ben')}"}
+    headers = {"Authorization": f"Bearer {secret_for(programs, 'ben')}"}
     body = {"model": "intramural", "messages": [{"role": "user", "content": QUESTION}], "stream": True}
-    with httpx.Client(base_url=installation.url, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=programs.url, headers=headers, timeout=30) as client:
         with client.stream("POST", "/v1/chat/completions", json=body) as stream:
             number = int(json.loads(next(stream.iter_lines()).removeprefix("data: "))["id"].removeprefix("chatcmpl-"))
 

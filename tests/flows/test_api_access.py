@@ -47,6 +47,7 @@ SERVED_PROGRAMS: dict[str, dict[str, set[str]]] = {
     "api:conversations": {"GET": EVERYBODY},
     "api:conversation": {"GET": {"ben"}, "DELETE": {"ben"}},
     "api:feedback": {"PUT": {"ben"}},
+    "assistant:mcp": {"POST": EVERYBODY},
     "api:golden_runs": {"GET": {"olga"}, "POST": {"olga"}},
     "api:golden_run": {"GET": {"olga"}},
 }
@@ -58,6 +59,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "api:search": {"query": QUESTION},
     "api:corpora": {"name": "New corpus", "everyone": False},
     "api:feedback": {"verdict": "helpful"},
+    "assistant:mcp": {"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
 }
 LAST = ("api:conversation", "api:document", "api:corpus")  # what destroys comes last
 
@@ -97,6 +99,7 @@ class World:
         body = BODIES.get(route, {}) if method in ("POST", "PUT") else {}
         if route == "api:corpora" and body:
             body = {**body, "name": next(self.names)}
+        headers["Accept"] = "application/json, text/event-stream"
         return client.generic(method, url, json.dumps(body), content_type="application/json", headers=headers)
 
     def visits(self) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,114 @@
+"""Counts what is used, and refuses a question that is over a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F, Q, Sum
+from django.utils import timezone
+
+from assistant.api.models import ApiToken
+from assistant.errors import QuestionError
+from assistant.ledger.prices import currency
+from assistant.limits.models import DailyUse, Limit
+
+KINDS = ("questions", "tokens", "cost")
+NEAR = 0.8  # of a limit: from here on people are told what is left
+OVER = "over_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """One limit and what was used of it today. `kind`: one of KINDS."""
+
+    kind: str
+    used: Decimal
+    limit: Decimal
+    is_of_token: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.used >= self.limit
+
+    @property
+    def is_near(self) -> bool:
+        return self.used >= self.limit * Decimal(str(NEAR))
+
+    @property
+    def left(self) -> str:
+        rest = max(Decimal(0), self.limit - self.used)
+        amount = f"{rest:.2f} of {self.limit:.2f} {currency()}" if self.kind == "cost" else f"{rest:,.0f} of {self.limit:,.0f}"
+        return amount if self.kind == "cost" else f"{amount} {self.kind}"
+
+
+def take_question(*, user: User, token: ApiToken | None = None) -> None:
+    """Count a question. Raises QuestionError when a limit is used up. Belongs in the transaction that stores the question."""
+    use = _use_of_today(user, token)
+    over = next((item for item in allowances(user, token) if item.is_over), None)
+    if over is not None:
+        whose = "This token has" if over.is_of_token else "You have"
+        raise QuestionError(OVER, f"{whose} {over.left} left for today. Ask again tomorrow, or ask an administrator for more.")
+    DailyUse.objects.filter(pk=use.pk).update(questions=F("questions") + 1)
+
+
+def count_work(*, user: User, token: ApiToken | None, tokens: int, cost: Decimal) -> None:
+    """Count what answering took."""
+    if tokens or cost:
+        use = _use_of_today(user, token)
+        DailyUse.objects.filter(pk=use.pk).update(tokens=F("tokens") + tokens, cost=F("cost") + cost)
+
+
+def allowances(user: User, token: ApiToken | None = None) -> list[Allowance]:
+    """The limits that hold for a question of this person (and of this token), with what was used today.
+
+    A person's own limit replaces those of their groups, of which the widest holds, and these replace everyone's; a token's comes
+    on top. Each kind is looked for by itself.
+    """
+    found = []
+    own = _widest(Limit.objects.filter(user=user)) or {}
+    of_groups = _widest(Limit.objects.filter(group__user=user)) or {}
+    of_all = _widest(Limit.objects.filter(user=None, group=None, token=None)) or {}
+    merged = {kind: next((part[kind] for part in (own, of_groups, of_all) if kind in part), None) for kind in KINDS}
+    used = _used(Q(user=user))
+    found += [Allowance(kind, used[kind], limit) for kind, limit in merged.items() if limit is not None]
+    if token is not None:
+        used = _used(Q(token=token))
+        limits = _widest(Limit.objects.filter(token=token)) or {}
+        found += [Allowance(kind, used[kind], limit, is_of_token=True) for kind, limit in limits.items() if limit is not None]
+    return found
+
+
+def nearest_limit(user: User, token: ApiToken | None = None) -> Allowance | None:
+    """The limit that is most used up, once it is near."""
+    near = [item for item in allowances(user, token) if item.is_near]
+    return max(near, key=lambda item: item.used / item.limit if item.limit else Decimal("Infinity"), default=None)
+
+
+def _widest(limits: Iterable[Limit]) -> dict[str, Decimal | None] | None:
+    """By kind, the largest limit of several; None (no limit) is the largest of all, and stands only where every one is silent."""
+    rows = list(limits)
+    if not rows:
+        return None
+    widest: dict[str, Decimal | None] = {}
+    for kind in KINDS:
+        values = [getattr(row, kind) for row in rows if getattr(row, kind) is not None]
+        if values:
+            widest[kind] = Decimal(max(values))
+    return widest
+
+
+def _used(whose: Q) -> dict[str, Decimal]:
+    sums = DailyUse.objects.filter(whose, day=timezone.localdate()).aggregate(**{kind: Sum(kind) for kind in KINDS})
+    return {kind: Decimal(total or 0) for kind, total in sums.items()}
+
+
+def _use_of_today(user: User, token: ApiToken | None) -> DailyUse:
+    """Today's row, locked, so that two questions at once cannot both be the last."""
+    row, _ = DailyUse.objects.get_or_create(day=timezone.localdate(), user=user, token=token)
+    if transaction.get_connection().in_atomic_block:
+        return DailyUse.objects.select_for_update().get(pk=row.pk)
+    return row
