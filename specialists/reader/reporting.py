@@ -33,15 +33,27 @@ class ReaderReport:
 def report_reader(source: Path, rows: Sequence[ReaderRow], *, precision: Precision = "int8") -> ReaderReport:
     """Raises SpecialistError."""
     with tempfile.TemporaryDirectory() as name:
-        prepared = Path(name) / KIND
-        prepare_specialist(source, KIND, prepared, precision)
-        reader = Reader(source, prepared)
-        with tqdm(total=len(rows), unit="question", mininterval=1.0) as bar:
-            read = read_rows(reader, rows, report=lambda done: bar.update(done - bar.n))
-        speed = _milliseconds(reader, rows)
-        size = (prepared / MODEL).stat().st_size / 1e6
+        reader = _prepared(source, Path(name), precision)
+        measures, speed = _measures(_read(reader, rows)), _milliseconds(reader, rows)
+        size = (Path(name) / KIND / MODEL).stat().st_size / 1e6
     unanswerable = sum(not row.answers for row in rows)
-    return ReaderReport(len(rows), unanswerable, _measures(read), round(speed, 1), round(size, 1))
+    return ReaderReport(len(rows), unanswerable, measures, round(speed, 1), round(size, 1))
+
+
+def measure_reader(source: Path, rows: Sequence[ReaderRow]) -> dict[str, Measure]:
+    """The measures alone, without the time, which would have many rows read once more. Raises SpecialistError."""
+    with tempfile.TemporaryDirectory() as name:
+        return _measures(_read(_prepared(source, Path(name), "int8"), rows))
+
+
+def _prepared(source: Path, scratch: Path, precision: Precision) -> Reader:
+    prepare_specialist(source, KIND, scratch / KIND, precision)
+    return Reader(source, scratch / KIND)
+
+
+def _read(reader: Reader, rows: Sequence[ReaderRow]) -> list[ReadRow]:
+    with tqdm(total=len(rows), unit="question", mininterval=1.0) as bar:
+        return read_rows(reader, rows, report=lambda done: bar.update(done - bar.n))
 
 
 def _milliseconds(reader: Reader, rows: Sequence[ReaderRow]) -> float:

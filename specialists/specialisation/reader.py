@@ -9,7 +9,7 @@ from pathlib import Path
 from specialists.encoders.bundle import CARD
 from specialists.errors import DataError
 from specialists.reader.evaluation import Measure, measure
-from specialists.reader.reporting import report_reader
+from specialists.reader.reporting import measure_reader
 from specialists.reader.rows import ReaderRow, load_rows
 from specialists.reader.serving import KIND
 from specialists.reader.splitting import split_rows, write_rows
@@ -31,7 +31,7 @@ def compare_reader(questions: Path, plan: Plan, *, answers: Path | None = None) 
     if not (trained / CARD).is_file():
         recipe = Recipe(start=str(start), epochs=plan.epochs, learning_rate=plan.learning_rate, seed=plan.seed)
         train_reader(Run([DataFile(plan.output / "train.json")], trained, recipe, report=plan.report, say=plan.say))
-    before, after = (report_reader(folder, test).measures["answerable F1"] for folder in (start, trained))
+    before, after = (measure_reader(folder, test)["answerable F1"] for folder in (start, trained))
     asked = [row for row in test if row.answers]
     large = str(_of_answers(answers, asked)) if answers else NOT_ASKED
     return Comparison("reader", f"{len(asked)} questions of {questions.name}", MEASURE, str(before), str(after), large)
