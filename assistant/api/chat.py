@@ -123,4 +123,4 @@ def _usage(completed: Completed) -> dict[str, int]:
 
 
 def _frame(content: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(content, ensure_ascii=False)}\n\n".encode()
+    return f"data: {json.dumps(content)}\n\n".encode()

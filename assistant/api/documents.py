@@ -16,6 +16,7 @@ from pydantic import Field
 from assistant.api.errors import ApiError
 from assistant.api.gate import ApiRequest
 from assistant.api.models import ApiToken
+from assistant.services import plain_text
 from ingestion import services
 from ingestion.errors import IngestionError
 from ingestion.listing import rows_of
@@ -116,19 +117,20 @@ def create_corpus(request: HttpRequest, body: NewCorpus) -> Any:
         raise Http404
     try:
         groups: list[Group] | None = None if body.everyone else []
-        made = services.create_corpus(name=body.name, owner=token.user, description=body.description, groups=groups)
+        name, description = plain_text(body.name), plain_text(body.description)
+        made = services.create_corpus(name=name, owner=token.user, description=description, groups=groups)
     except IngestionError as error:
         raise ApiError(400, error.code, error.public_message, param="name") from None
     return Status(201, _corpus(made, can_read=True, can_manage=True))
 
 
-@router.get("/corpora/{slug}", url_name="corpus", response=CorpusOut, summary="One corpus")
+@router.get("/corpora/{slug:slug}", url_name="corpus", response=CorpusOut, summary="One corpus")
 def get_corpus(request: HttpRequest, slug: str) -> dict[str, Any]:
     corpus, can_read, can_manage = _corpus_for(_token(request), slug)
     return _corpus(corpus, can_read, can_manage)
 
 
-@router.delete("/corpora/{slug}", url_name="corpus", response={204: None}, summary="Delete a corpus with its documents")
+@router.delete("/corpora/{slug:slug}", url_name="corpus", response={204: None}, summary="Delete a corpus with its documents")
 def delete_corpus(request: HttpRequest, slug: str) -> None:
     services.delete_corpus(corpus=get_managed_corpus_for(_token(request).user, slug))
 
@@ -152,7 +154,9 @@ def _corpus_for(token: ApiToken, slug: str) -> tuple[Corpus, bool, bool]:
 # --- Documents --------------------------------------------------------------------------------------------------------
 
 
-@router.get("/corpora/{slug}/documents", url_name="corpus_documents", response=DocumentsOut, summary="The documents of a corpus")
+@router.get(
+    "/corpora/{slug:slug}/documents", url_name="corpus_documents", response=DocumentsOut, summary="The documents of a corpus"
+)
 def list_documents(
     request: HttpRequest, slug: str, offset: int = Query(0, ge=0), limit: int = Query(PAGE, ge=1, le=PAGE)
 ) -> dict[str, Any]:
@@ -168,7 +172,7 @@ def list_documents(
 
 
 @router.post(
-    "/corpora/{slug}/documents", url_name="corpus_documents", response={202: AddedOut}, summary="Upload a document"
+    "/corpora/{slug:slug}/documents", url_name="corpus_documents", response={202: AddedOut}, summary="Upload a document"
 )  # fmt: skip
 def upload_document(request: HttpRequest, slug: str, file: File[UploadedFile], name: str = "") -> Any:
     """A known name replaces that document; unchanged bytes are skipped. It is read in the background: ask for its state."""

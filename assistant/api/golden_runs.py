@@ -40,13 +40,15 @@ class RunsOut(Schema):
     runs: list[RunOut]
 
 
-@router.get("/corpora/{slug}/golden-runs", url_name="golden_runs", response=RunsOut, summary="The runs of a corpus, newest first")
+@router.get("/corpora/{slug:slug}/golden-runs", url_name="golden_runs", response=RunsOut, summary="Its runs, newest first")
 def list_runs(request: HttpRequest, slug: str) -> dict[str, Any]:
     corpus = get_golden_corpus_for(cast(ApiRequest, request).token.user, slug)
     return {"runs": [_run(run) for run in GoldenRun.objects.filter(corpus=corpus)[:SHOWN]]}
 
 
-@router.post("/corpora/{slug}/golden-runs", url_name="golden_runs", response={202: RunOut}, summary="Run the golden questions")
+@router.post(
+    "/corpora/{slug:slug}/golden-runs", url_name="golden_runs", response={202: RunOut}, summary="Run its golden questions"
+)
 def start_run(request: HttpRequest, slug: str) -> Any:
     """They are asked with the rights of the token's person."""
     person = cast(ApiRequest, request).token.user
@@ -58,7 +60,7 @@ def start_run(request: HttpRequest, slug: str) -> Any:
     return Status(202, _run(run))
 
 
-@router.get("/corpora/{slug}/golden-runs/{int:run_id}", url_name="golden_run", response=RunOut, summary="One run")
+@router.get("/corpora/{slug:slug}/golden-runs/{int:run_id}", url_name="golden_run", response=RunOut, summary="One run")
 def get_run(request: HttpRequest, slug: str, run_id: int) -> dict[str, Any]:
     return _run(get_golden_run_for(cast(ApiRequest, request).token.user, slug, run_id))
 

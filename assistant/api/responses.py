@@ -151,7 +151,7 @@ class _Counter:
     def frame(self, kind: str, **fields: Any) -> bytes:
         content = {"type": kind, "sequence_number": self.next, **fields}
         self.next += 1
-        return f"event: {kind}\ndata: {json.dumps(content, ensure_ascii=False)}\n\n".encode()
+        return f"event: {kind}\ndata: {json.dumps(content)}\n\n".encode()
 
 
 def _usage(completed: Completed) -> dict[str, Any]:

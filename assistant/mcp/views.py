@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from assistant.api.errors import error_response
 from assistant.api.gate import ApiRequest
 
 LONGEST_BODY = 1024 * 1024
@@ -19,12 +21,16 @@ async def mcp(request: HttpRequest) -> HttpResponse:
     from assistant.mcp.identity import current_token
     from assistant.mcp.tools import get_server
 
+    try:
+        body = request.body
+    except RequestDataTooBig:
+        return error_response(413, "too_big", "The request is larger than 2.5 MB. Send less at once.")
     current_token.set(cast(ApiRequest, request).token.pk)
     reply = _Reply()
     server = get_server()._lowlevel_server
     manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, max_request_body_size=LONGEST_BODY)
     async with manager.run():
-        await manager.handle_request(_scope(request), _Body(request.body).receive, reply.send)
+        await manager.handle_request(_scope(request), _Body(body).receive, reply.send)
     return reply.response()
 
 
