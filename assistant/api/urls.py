@@ -16,7 +16,17 @@ from assistant.errors import UNEXPECTED
 
 logger = logging.getLogger(__name__)
 
-api = NinjaAPI(
+
+class ProgramsAPI(NinjaAPI):
+    """The gate is the access table, of which ninja knows nothing; so the description is told here how to get through it."""
+
+    def get_openapi_schema(self, **options: Any) -> Any:
+        schema = super().get_openapi_schema(**options)
+        schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        return schema
+
+
+api = ProgramsAPI(
     title="Intramural",
     version="1",
     description=(
@@ -26,10 +36,7 @@ api = NinjaAPI(
     urls_namespace="api",
     openapi_url="/api/openapi.json",
     docs_url="/api/docs",
-    openapi_extra={
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
-        "security": [{"token": []}],
-    },
+    openapi_extra={"security": [{"token": []}]},
 )
 for _part in (chat, responses, embeddings):
     api.add_router("/v1", _part.router)
