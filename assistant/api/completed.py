@@ -90,6 +90,7 @@ def _about(row: Answer, item: PresentedAnswer, absolute: Callable[[str], str]) -
         "model": row.model,
         "reason": item.steps.reason,
         "confidence": row.confidence,
+        "timings_ms": row.timings_ms,
         "url": absolute(reverse("assistant:conversation", args=[row.conversation_id])),
         "citations": [
             {"n": citation.number, **_passage(citation), "url": absolute(_url(citation))}
