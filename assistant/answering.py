@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -18,7 +18,7 @@ from django.utils import timezone
 from assistant.cascading import for_ledger, run_cascade
 from assistant.composing import answer_text, citation_rows, sentence_events, sentence_rows
 from assistant.errors import UNEXPECTED
-from assistant.escalations.handing import hand_to_person
+from assistant.escalations.handing import hand_to_person, has_question_before, is_wish
 from assistant.events import AnswerEvent, Failed, Finished, Routed, Sources, Understood
 from assistant.followups import standalone_question, topic
 from assistant.ledger.measuring import Measurement, measure
@@ -121,12 +121,16 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
 
 
 def _answer_without_search(row: Answer, decision: Decision, timings: _Timings) -> Iterator[AnswerEvent]:
-    """Small talk gets its short reply; a wish for a person, and what a rule sends to one, goes to a person."""
+    """Small talk gets its short reply; a wish for a person, and what a rule sends to one, goes to a person. A wish before any
+    question waits until its author has said what it is about."""
     is_talk = decision.tiers[:1] == (SMALLTALK,)
+    if is_wish(decision) and not has_question_before(row):
+        decision = replace(decision, reason=f"{decision.reason} once it is said what it is about")
     row.state = AnswerState.ANSWERED if is_talk else AnswerState.ABSTAINED
     row.sentences = [{"text": decision.reply, "citations": []}] if is_talk else []
     row.text, row.route = decision.reply if is_talk else "", SMALLTALK if is_talk else HUMAN
-    row.corpora_searched, row.refusal = 0, {"route": decision.reason, "is_crisis": decision.is_crisis}
+    row.corpora_searched = 0
+    row.refusal = {"route": decision.reason, "is_crisis": decision.is_crisis, "is_wish": is_wish(decision)}
     with transaction.atomic():  # nobody sees the answer without the person whom it went to
         is_recorded = _record(row, [], timings)
         outcome = TierUse.Outcome.ANSWERED if is_talk else TierUse.Outcome.ABSTAINED

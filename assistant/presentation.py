@@ -92,6 +92,7 @@ class PresentedAnswer:
     is_narrowed: bool = False  # to corpora that were chosen
     is_unsure: bool = False  # refused, though what is offered may well answer
     is_cut: bool = False  # a model had more to say
+    is_wish: bool = False  # it only asks for a person
     left_out: int = 0  # written sentences that no source supports: they are not shown
     help_in_distress: str = ""  # for someone whose words sound like it
     escalation: PresentedEscalation | None = None
@@ -220,6 +221,7 @@ def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[i
         is_narrowed=answer.conversation.is_narrowed,
         is_unsure=is_unsure(answer) and offers_of(answer)[0].passage in closest,
         is_cut=bool(answer.refusal.get("is_cut")),
+        is_wish=bool(answer.refusal.get("is_wish")),
         left_out=int(answer.refusal.get("left_out", 0)),
         help_in_distress=settings.HELP_IN_DISTRESS if answer.refusal.get("is_crisis") else "",
         follow_ups=_follow_ups(answer, citations.values()) if is_last else (),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from assistant.escalations.models import Escalation, EscalationMessage
 from assistant.escalations.permissions import own_escalations
@@ -43,6 +43,7 @@ class PresentedEscalation:
     document_id: int | None
     document_title: str
     conversation_id: int = 0
+    has_turns: bool = False  # the questions before it went along
 
     @property
     def is_answered(self) -> bool:
@@ -84,16 +85,20 @@ def waiting_replies(user: AnyUser) -> WaitingReplies:
 
 
 def _presented(rows: QuerySet[Escalation], viewer: AnyUser) -> list[PresentedEscalation]:
-    listed = list(rows.select_related("corpus__owner", "document", "answer").prefetch_related("messages__author"))
+    earlier = Answer.objects.filter(conversation=OuterRef("answer__conversation"), pk__lt=OuterRef("answer"))
+    rows = rows.select_related("corpus__owner", "document", "answer").annotate(is_later=Exists(earlier))
+    listed = list(rows.prefetch_related("messages__author"))
     if not listed:
         return []
     readable = readable_documents(viewer).filter(pk__in=[row.document_id for row in listed if row.document_id])
     documents = {document.pk: document for document in readable}
     corpora = set(readable_corpora(viewer).filter(pk__in=[row.corpus_id for row in listed]).values_list("pk", flat=True))
-    return [_present_one(row, documents, corpora) for row in listed]
+    return [_present_one(row, documents, corpora, has_turns=row.has_turns and row.is_later) for row in listed]
 
 
-def _present_one(row: Escalation, documents: dict[int, Document], corpora: set[int]) -> PresentedEscalation:
+def _present_one(
+    row: Escalation, documents: dict[int, Document], corpora: set[int], *, has_turns: bool
+) -> PresentedEscalation:  # fmt: skip
     document = documents.get(row.document_id or 0)
     is_known = row.corpus is None or row.corpus.pk in corpora
     return PresentedEscalation(
@@ -109,6 +114,7 @@ def _present_one(row: Escalation, documents: dict[int, Document], corpora: set[i
         document_id=document.pk if document else None,
         document_title=str(document) if document else "",
         conversation_id=row.answer.conversation_id if row.answer else 0,
+        has_turns=has_turns,
     )
 
 

@@ -32,10 +32,24 @@ def reason_for(answer: Answer) -> str:
     return _STATE_REASONS.get(AnswerState(answer.state), Escalation.Reason.ASKED)
 
 
+def ask_person(*, answer: Answer, asker: User, note: str = "", has_turns: bool = True) -> Escalation:
+    """The asker's own click. Of a mere wish for a person the note is the question, since nobody could answer the wish."""
+    if not answer.refusal.get("is_wish"):
+        return escalate(answer=answer, asker=asker, note=note, reason=reason_for(answer), has_turns=has_turns)
+    question = _checked(note, NOTE_CHARACTERS)
+    if not question:
+        raise EscalationError("no_question", "Say what it is about, so that the right person can answer.")
+    return escalate(
+        answer=answer, asker=asker, question=question, reason=Escalation.Reason.WISHED, why="Nothing was searched.",
+        has_turns=has_turns,
+    )  # fmt: skip
+
+
 def escalate(
-    *, answer: Answer, asker: User, note: str = "", reason: str, why: str = "", has_turns: bool = True
+    *, answer: Answer, asker: User, question: str = "", note: str = "", reason: str, why: str = "", has_turns: bool = True
 ) -> Escalation:  # fmt: skip
     """Send the answer's question to the owner of the nearest corpus, once: a second call gives the first one's escalation.
+    `question` replaces the answer's own.
 
     `reason` is one of Escalation.Reason, `why` a sentence with the figures (a router's, for example; else made here);
     `has_turns` sends the conversation's earlier questions along, and how the question was understood, which repeats them.
@@ -51,8 +65,8 @@ def escalate(
         return existing
     _check_rate(asker)
     values = {
-        "asker": asker, "corpus": nearest_corpus(answer, asker), "question": answer.question,
-        "standalone_question": answer.standalone_question if has_turns else "",
+        "asker": asker, "corpus": nearest_corpus(answer, asker), "question": question or answer.question,
+        "standalone_question": answer.standalone_question if has_turns and not question else "",
         "reason": reason, "why": (why or _why(answer))[:500],
         "has_turns": has_turns, "searched": _searched(answer), "passages": answer.passages,
     }  # fmt: skip

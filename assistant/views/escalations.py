@@ -7,12 +7,13 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django_htmx.http import reswap, retarget
 
+from assistant.escalations import services
 from assistant.escalations.asker import addressee, asked_people
 from assistant.escalations.errors import EscalationError
 from assistant.escalations.models import Escalation
 from assistant.escalations.nearest import nearest_corpus
 from assistant.escalations.permissions import get_own_escalation_for
-from assistant.escalations.services import NOTE_CHARACTERS, escalate, reason_for, take_stand
+from assistant.escalations.services import NOTE_CHARACTERS, take_stand
 from assistant.models import Answer
 from assistant.permissions import get_answer_for
 from assistant.presentation import present_answer
@@ -26,7 +27,7 @@ def ask_person(request: PersonRequest, answer_id: int) -> HttpResponse:
         return _form(request, own)
     note, has_turns = request.POST.get("note", ""), "turns" in request.POST or "turns_offered" not in request.POST
     try:
-        escalate(answer=own, asker=request.user, note=note, reason=reason_for(own), has_turns=has_turns)
+        services.ask_person(answer=own, asker=request.user, note=note, has_turns=has_turns)
     except EscalationError as error:
         return _form(request, own, note=note, error=error.public_message)
     return _answer(request, own)

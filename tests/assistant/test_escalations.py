@@ -225,7 +225,7 @@ def test_it_hands_over_by_itself_only_what_asks_for_a_person(
     world: World, intent: str, probability: float, is_crisis: bool, is_sent: bool
 ) -> None:  # fmt: skip
     decision = Decision(intent, probability, "neutral", "normal", ("human",), None, "Sure.", is_crisis=is_crisis)
-    assert hand_to_person(world.answer, decision) is is_sent
+    assert hand_to_person(world.ask("Talk to a human"), decision) is is_sent
     assert Escalation.objects.exists() is is_sent
 
 

@@ -59,12 +59,17 @@ def test_it_answers_small_talk_shortly_and_the_question_after_it_from_the_docume
     visit.close()
 
 
-def test_it_hands_on_who_wants_a_person_and_only_offers_it_to_others(
+def test_it_hands_on_who_says_what_a_person_is_wanted_for_and_only_offers_it_to_others(
     installation: Installation, passwords: dict[str, str], browser: Browser
 ) -> None:  # fmt: skip
     visit = Visit(browser, installation)
     ben = visit.sign_in("ben", passwords["ben"])
     wanted = visit.ask("I want to talk to a person, please.")
+    expect(wanted).to_contain_text("Nobody has been told yet.")
+    wanted.get_by_role("link", name="Ask a person").click()
+    expect(ben.get_by_label("What is it about?")).to_be_focused()
+    ben.keyboard.type("My badge opens no door.")
+    ben.get_by_role("button", name="Send", exact=True).click()
     expect(wanted).to_contain_text("A person will answer this.")
     expect(wanted).to_contain_text("You asked")
 
@@ -79,7 +84,7 @@ def test_it_hands_on_who_wants_a_person_and_only_offers_it_to_others(
     owner = Visit(browser, installation)
     ada = owner.sign_in("ada", passwords["ada"])
     ada.goto(f"{installation.url}/inbox/")
-    ada.get_by_role("link", name="I want to talk to a person").click()
+    ada.get_by_role("link", name="My badge opens no door.").click()
     expect(ada.locator(".letter-columns")).to_contain_text("The asker wished for a person.")
     expect(ada.locator(".letter-context")).to_contain_text("Nothing was searched: the question went to a person at once.")
     owner.close()
