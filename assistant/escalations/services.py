@@ -15,10 +15,11 @@ from assistant.escalations.errors import EscalationError
 from assistant.escalations.models import Escalation, EscalationMessage
 from assistant.escalations.nearest import nearest_corpus
 from assistant.escalations.permissions import own_escalations
-from assistant.models import Answer, AnswerState
+from assistant.models import Answer, AnswerState, Feedback
 from assistant.permissions import searchable_partitions
 from ingestion.models import Corpus, Document
 from ingestion.services import add_document
+from specialists.router.types import HUMAN
 
 MAX_OPEN_PER_PERSON = 10
 MAX_PER_DAY = 30
@@ -28,8 +29,16 @@ _STATE_REASONS = {AnswerState.ABSTAINED: Escalation.Reason.ABSTAINED, AnswerStat
 
 
 def reason_for(answer: Answer) -> str:
-    """The reason of one who asks for a person, by what became of the answer."""
+    """The reason of one who asks for a person, by what became of the answer and what the asker said of it."""
+    if answer.route == HUMAN:
+        return Escalation.Reason.WISHED
+    if answer.state != AnswerState.FAILED and _is_not_helpful(answer):
+        return Escalation.Reason.ASKED
     return _STATE_REASONS.get(AnswerState(answer.state), Escalation.Reason.ASKED)
+
+
+def _is_not_helpful(answer: Answer) -> bool:
+    return Feedback.objects.filter(answer=answer, verdict=Feedback.Verdict.NOT_HELPFUL).exists()
 
 
 def ask_person(*, answer: Answer, asker: User, note: str = "", has_turns: bool = True) -> Escalation:
@@ -39,10 +48,7 @@ def ask_person(*, answer: Answer, asker: User, note: str = "", has_turns: bool =
     question = _checked(note, NOTE_CHARACTERS)
     if not question:
         raise EscalationError("no_question", "Say what it is about, so that the right person can answer.")
-    return escalate(
-        answer=answer, asker=asker, question=question, reason=Escalation.Reason.WISHED, why="Nothing was searched.",
-        has_turns=has_turns,
-    )  # fmt: skip
+    return escalate(answer=answer, asker=asker, question=question, reason=reason_for(answer), has_turns=has_turns)
 
 
 def escalate(
@@ -87,6 +93,13 @@ def _check_rate(asker: User) -> None:
 
 
 def _why(answer: Answer) -> str:
+    if answer.route == HUMAN:
+        return "Nothing was searched."
+    said = "The asker marked the answer as not helpful. " if _is_not_helpful(answer) else ""
+    return said + _why_by_state(answer)
+
+
+def _why_by_state(answer: Answer) -> str:
     match answer.state:
         case AnswerState.ABSTAINED if not answer.passages:
             return "The search found no passage that came close."

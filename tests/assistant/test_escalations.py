@@ -100,6 +100,28 @@ def test_it_sends_the_question_to_the_owner_of_the_nearest_corpus(world: World) 
     assert 'title="Questions that wait for you">1<' in inbox
 
 
+@pytest.mark.parametrize("state", [AnswerState.ABSTAINED, AnswerState.ANSWERED])
+def test_it_tells_the_owner_that_the_answer_did_not_help(world: World, state: str) -> None:
+    world.answer = world.ask("When is the rebate paid?", state)
+    client_of(world.people.ben).post(reverse("assistant:feedback", args=[world.answer.pk]), {"verdict": "not_helpful"})
+    form = text_of(client_of(world.people.ben), reverse("assistant:ask_person", args=[world.answer.pk]))
+    assert "that you found the answer not helpful" in form, "who sends it knows that this is told"
+    page = text_of(client_of(world.people.olga), item_url(world.send()))
+    assert "The asker marked the answer as not helpful." in page
+    inbox = text_of(client_of(world.people.olga), reverse("assistant:inbox"))
+    assert "The answer was not enough for the asker" in inbox
+    assert "The documents did not answer it" not in inbox
+
+
+def test_it_tells_the_owner_that_nothing_was_searched_for_what_the_asker_wants_a_person_for(world: World) -> None:
+    Answer.objects.filter(pk=world.answer.pk).update(route="human", passages=[], corpora_searched=0)
+    world.conversation.corpora.set([world.sales])
+    page = text_of(client_of(world.people.olga), item_url(world.send()))
+    assert "<b>The asker wished for a person.</b> Nothing was searched." in page
+    inbox = text_of(client_of(world.people.olga), reverse("assistant:inbox"))
+    assert "The asker wished for a person" in inbox
+
+
 def test_it_never_shows_the_owner_a_passage_or_corpus_that_they_may_not_read(world: World) -> None:
     secret = Corpus.objects.create(
         name="Board papers", slug="board", owner=world.people.ada, audience=world.sales.audience
