@@ -21,6 +21,7 @@ from assistant.ledger.prices import LARGEST, costs_of
 from assistant.models import FINAL_STATES, Answer, AnswerState, Feedback
 
 NO_ROUTE = "none"  # answers that failed before a route was taken
+STOPPED = "stopped"  # those that their asker stopped, on whatever route
 MINIMUM_PAIRS = 10
 
 
@@ -144,7 +145,7 @@ def report_routes(*, since: datetime | None = None) -> RoutesReport:
     sums: dict[str, _Sums] = defaultdict(_Sums)
     everything = _Sums()
     for route, *row in _rows(since):
-        sums[route or NO_ROUTE].add(tuple(row))
+        sums[STOPPED if row[0] == AnswerState.STOPPED else route or NO_ROUTE].add(tuple(row))
         everything.add(tuple(row))
     count = sum(everything.states.values())
     routes = [_figures(route, own, count) for route, own in sums.items()]

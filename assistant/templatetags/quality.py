@@ -7,12 +7,13 @@ from decimal import Decimal
 from django import template
 
 from assistant.ledger import presentation
-from assistant.ledger.report import NO_ROUTE, TierFigures
+from assistant.ledger.report import NO_ROUTE, STOPPED, TierFigures
 
 register = template.Library()
 
 _NAMES = {
     NO_ROUTE: "No route (failed)",
+    STOPPED: "Stopped by the asker",
     "extractive": "Quotes",
     "quotes": "Quotes",
     "reader": "Reader",

@@ -190,6 +190,20 @@ def test_it_reports_quality_latency_and_cost_of_each_route(people: People) -> No
     }
 
 
+def test_it_counts_what_its_asker_stopped_apart_from_what_failed(people: People) -> None:
+    failed = make_answer(people.ben, "And this?", state=AnswerState.FAILED)
+    stopped = make_answer(people.ben, "And that?", state=AnswerState.ANSWERING)
+    client_of(people.ben).post(f"/answers/{stopped.pk}/stop")
+    report = report_routes()
+    assert {row.route: (row.answers, row.failed) for row in report.routes} == {"none": (1, 1), "stopped": (1, 0)}
+    assert report.total.failed == 1
+    page = text_of(client_of(people.ada), "/manage/quality/routes")
+    assert "Stopped by the asker" in page
+    assert page.count("No route (failed)") == 1
+    failed.conversation.delete()
+    assert "(failed)" not in text_of(client_of(people.ada), "/manage/quality/routes")
+
+
 def test_it_says_what_was_saved_and_that_quality_was_not_measured(people: People) -> None:
     make_ledger(people)
     report = report_routes()
