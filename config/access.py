@@ -118,7 +118,7 @@ ROUTES: dict[str, Rule] = {
     "ingestion:corpus_settings": _MANAGER_FORM,
     "ingestion:upload": _MANAGER_ACT,
     "ingestion:retry_failed": _MANAGER_ACT,
-    "ingestion:delete_corpus": _MANAGER_FORM,
+    "ingestion:delete_corpus": _FORM,  # its own gate is the manager's; whose last corpus it was may send the form twice
     "ingestion:retry_document": _MANAGER_ACT,
     "ingestion:delete_document": _MANAGER_FORM,
     "ingestion:document_audience": _MANAGER_FORM,

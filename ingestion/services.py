@@ -194,12 +194,15 @@ def _requeue(document: Document) -> None:
 
 
 def delete_document(*, document: Document) -> None:
-    """Delete the row, the file and the passages. The gate closes with the commit; the index follows at once."""
+    """Delete the row, the file and the passages. The gate closes with the commit; the index follows at once. One that somebody
+    else has deleted meanwhile is gone already."""
     with transaction.atomic():
-        document = Document.objects.select_for_update().get(pk=document.pk)
-        file = (document.file, document.sha256)
-        _forget_passages(document)
-        document.delete()
+        current = Document.objects.select_for_update().filter(pk=document.pk).first()
+        if current is None:
+            return
+        file = (current.file, current.sha256)
+        _forget_passages(current)
+        current.delete()
         transaction.on_commit(lambda: _delete_files(file))
     drain_removals(wait_s=2)
 

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 
@@ -19,6 +20,7 @@ from assistant.services import share_conversation as share
 from assistant.services import unshare_conversation as unshare
 from assistant.views.chat import share_url
 from assistant.views.requests import PersonRequest
+from ingestion.views.deleting import remember_deletion, sent_twice
 
 FOUND = 60
 
@@ -29,8 +31,10 @@ def rename_conversation(request: PersonRequest, conversation_id: int) -> HttpRes
     return redirect("assistant:conversation", conversation_id=own.pk)
 
 
+@sent_twice
 def delete_conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
     own = get_conversation_for(request.user, conversation_id)
+    remember_deletion(request, reverse("assistant:home"))
     remove(conversation=own)
     messages.success(request, "The conversation is deleted.")
     return redirect("assistant:home")

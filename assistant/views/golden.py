@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import content_disposition_header
 
 from assistant.golden import editing, importing
@@ -24,6 +25,7 @@ from assistant.models import Answer, AnswerState
 from assistant.permissions import get_answer_for
 from assistant.views.requests import PersonRequest, number_in
 from ingestion.models import Corpus
+from ingestion.views.deleting import remember_deletion, sent_twice
 
 PAGE_SIZE = 50
 RUNS_SHOWN = 12
@@ -83,8 +85,11 @@ def change_golden(request: PersonRequest, slug: str, question_id: int) -> HttpRe
     return _form_page(request, question.corpus, form, question=question)
 
 
+@sent_twice
 def delete_golden(request: PersonRequest, slug: str, question_id: int) -> HttpResponse:
-    editing.delete_question(question=get_golden_question_for(request.user, slug, question_id))
+    question = get_golden_question_for(request.user, slug, question_id)
+    remember_deletion(request, reverse("assistant:golden", args=[slug]))
+    editing.delete_question(question=question)
     messages.success(request, "The golden question is deleted. Earlier runs keep what came of it.")
     return redirect("assistant:golden", slug=slug)
 

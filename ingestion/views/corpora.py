@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from ingestion import services
 from ingestion.errors import IngestionError
@@ -17,6 +18,7 @@ from ingestion.forms import CorpusForm
 from ingestion.listing import STAGE_LABELS, WORKING, Counts, Filter, counts_of, listed_documents, rows_of
 from ingestion.models import Corpus, DocumentState
 from ingestion.permissions import get_managed_corpus_for, is_administrator, managed_corpora, readable_corpora
+from ingestion.views.deleting import remember_deletion, sent_twice
 from ingestion.views.requests import PersonRequest, page_of, render_dialog
 
 
@@ -124,10 +126,19 @@ def corpus_settings(request: PersonRequest, slug: str) -> HttpResponse:
     return render(request, "ingestion/corpus_form.html", {"form": form, "corpus": corpus})
 
 
+@sent_twice
 def delete_corpus(request: PersonRequest, slug: str) -> HttpResponse:
     corpus = get_managed_corpus_for(request.user, slug)
     if request.method != "POST":
         return render_dialog(request, "ingestion/_delete_corpus.html", {"corpus": corpus, "total": corpus.documents.count()})
+    back = _list_without(request, corpus)
+    remember_deletion(request, back)
     services.delete_corpus(corpus=corpus)
     messages.success(request, f"“{corpus.name}” and its documents are deleted.")
-    return redirect("ingestion:corpora")
+    return redirect(back)
+
+
+def _list_without(request: PersonRequest, corpus: Corpus) -> str:
+    """Whose last corpus this was manages nothing any more, and has no such list."""
+    has_others = is_administrator(request.user) or managed_corpora(request.user).exclude(pk=corpus.pk).exists()
+    return reverse("ingestion:corpora") if has_others else settings.LOGIN_REDIRECT_URL

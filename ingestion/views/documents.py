@@ -8,11 +8,13 @@ from typing import BinaryIO, cast
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from ingestion import services
 from ingestion.forms import DocumentAudienceForm
 from ingestion.models import Corpus, DocumentState
 from ingestion.permissions import get_managed_corpus_for, get_managed_document_for
+from ingestion.views.deleting import remember_deletion, sent_twice
 from ingestion.views.requests import PersonRequest, changed, render_dialog
 
 NOT_STORED = "The server could not store the file. Upload it again; if that does not help, tell your administrator."
@@ -61,10 +63,12 @@ def retry_document(request: PersonRequest, document_id: int) -> HttpResponse:
     return changed(request, document.corpus, "The document is read again.")
 
 
+@sent_twice
 def delete_document(request: PersonRequest, document_id: int) -> HttpResponse:
     document = get_managed_document_for(request.user, document_id)
     if request.method != "POST":
         return render_dialog(request, "ingestion/_delete_document.html", {"document": document, "corpus": document.corpus})
+    remember_deletion(request, reverse("ingestion:corpus", args=[document.corpus.slug]))
     services.delete_document(document=document)
     return changed(request, document.corpus, "The document is deleted.")
 

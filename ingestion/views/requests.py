@@ -24,9 +24,13 @@ class PersonRequest(HttpRequest):
 def changed(request: PersonRequest, corpus: Corpus, message: str) -> HttpResponse:
     """After a change to documents: the page's script is told to look again; without it, back to the page with the message."""
     if request.htmx:
-        return HttpResponse(status=204, headers={"HX-Trigger": "documents-changed, dialog-done"})
+        return documents_changed()
     messages.success(request, message)
     return redirect("ingestion:corpus", slug=corpus.slug)
+
+
+def documents_changed() -> HttpResponse:
+    return HttpResponse(status=204, headers={"HX-Trigger": "documents-changed, dialog-done"})
 
 
 def render_dialog(request: PersonRequest, template: str, context: dict[str, object]) -> HttpResponse:
