@@ -26,6 +26,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, query: str, username: str, corpus: list[str], top_k: int, **options: Any) -> None:
         if not 1 <= top_k <= 1000:
             raise CommandError("--top-k must be from 1 to 1000.")
+        if not query.strip():
+            raise CommandError("The query is empty. Type the words to search for, in quotation marks.")
         person = person_named(username)
         try:
             found = search_passages(user=person, query=query, corpora=corpora_named(person, corpus), top_k=top_k)
