@@ -232,6 +232,22 @@ def test_it_never_shows_the_admin_area_to_an_ordinary_person(visit: Any, passwor
     assert page.request.get("/manage/").status == 404
 
 
+@pytest.mark.usefixtures("corpora")
+def test_it_shows_every_column_of_the_ledger_and_scrolls_them_on_a_phone(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit(viewport={"width": 1280, "height": 800})
+    page = window.sign_in("ada", passwords["ada"])
+    window.ask("How long does parental leave last?")
+    page.goto("/manage/quality/routes")
+    box = page.get_by_role("region", name="Figures of the routes")
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") == 0, "a column is cut"
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") > 0
+    box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")  # the last column comes, and the names stay
+    expect(box.get_by_role("columnheader", name="Cost", exact=True)).to_be_in_viewport(ratio=0.99)
+    expect(box.get_by_role("rowheader", name="All")).to_be_in_viewport(ratio=0.99)
+
+
 def test_it_tells_a_person_without_documents(visit: Any, installation: Installation, passwords: dict[str, str]) -> None:
     window = visit()
     _, password = installation.create_person("newcomer")
