@@ -6,7 +6,6 @@ it that no document says), "layout" ("item": one of a list) and "is_quoted" (the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -65,11 +64,6 @@ def sentence_events(rows: Iterable[Mapping[str, Any]]) -> Iterator[Sentence]:
     for row in rows:
         marks = tuple((int(start), int(end)) for start, end in row.get("marks", ()))
         yield Sentence(row["text"], tuple(row["citations"]), marks, row.get("lead", ""), row.get("layout", "plain"))
-
-
-def brings_number(text: str) -> bool:
-    """Whether an item of a list has a number or letter of its own before it."""
-    return bool(re.match(r"\(?(?:\d{1,2}|[a-z])[.)]\s", text))
 
 
 def segments(text: str, marks: Iterable[tuple[int, int]]) -> list[tuple[str, bool]]:

@@ -15,10 +15,11 @@ def export_markdown(conversation: Conversation, user: User) -> str:
     for item in present_conversation(conversation, user):
         lines += [f"## {item.question}", "", word_answer(item).text, ""]
         lines += _replies(item)
+        available = [citation for citation in item.citations if citation.is_available]
+        lines += ["Sources:", ""] if available else []  # so that they do not go on with a numbered answer
         lines += [
             f"{citation.number}. {citation.title}{f', {citation.place}' if citation.place else ''}: “{citation.quote}”"
-            for citation in item.citations
-            if citation.is_available
+            for citation in available
         ]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from assistant.composing import brings_number, segments
+from assistant.composing import segments
 from assistant.escalations.asker import PresentedEscalation, escalations_shown
 from assistant.golden.permissions import golden_corpora
 from assistant.models import Answer, AnswerState, Citation, Conversation
@@ -20,6 +20,7 @@ from assistant.offers import Place, is_unsure, offers_of
 from assistant.streams import expire_lost_answers
 from ingestion.models import Chunk, Document
 from ingestion.permissions import readable_chunks, readable_documents
+from ingestion.reading_html import is_numbered
 from specialists.router.types import HUMAN, SMALLTALK, SPECIALIST
 
 HIDDEN = "This sentence quoted a document that is gone, or that you may not read."
@@ -59,8 +60,7 @@ class PresentedSentence:
 
     @property
     def is_numbered(self) -> bool:
-        """An item that brings its own number."""
-        return brings_number(self.text)
+        return is_numbered(self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from assistant.models import Answer, AnswerState
 from assistant.presentation import PresentedAnswer, present_answer
 from assistant.streams import follow
 from ingestion.connections import release_connection
+from ingestion.reading_html import is_numbered
 
 HEARTBEAT_S = 15.0
 HEARTBEAT = b": still here\n\n"
@@ -89,6 +90,7 @@ class _Step:
 
 def _sentence(event: Sentence, answer_id: int) -> str:
     context = {"event": event, "segments": segments(event.text, event.marks), "answer_id": answer_id}
+    context["is_numbered"] = is_numbered(event.text)
     return render_to_string("assistant/_sentence.html", context)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from assistant.composing import brings_number
 from assistant.models import AnswerState
 from assistant.presentation import PresentedAnswer, PresentedSentence
+
+_NUMBER = re.compile(r"\d+[.)]\s")  # an item with a number of its own needs no second mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Wording:
         before = len(self.text)
         self.text += self._break(is_new_block=bool(lead) or is_item != self._is_item, is_item=is_item)
         self.text += f"{lead}\n\n" if lead else ""
-        self.text += f"- {sentence}" if is_item and not brings_number(sentence) else sentence
+        self.text += f"- {sentence}" if is_item and not _NUMBER.match(sentence) else sentence
         for number in citations:
             start = len(self.text) + 1
             self.text += f" [{number}]"

@@ -22,8 +22,9 @@ _TAGS = {
     "h2", "h3", "h4", "h5", "h6", "p", "ul", "li", "pre", "code", "blockquote",
     "table", "thead", "tbody", "tr", "th", "td", "mark", "section", "div",
 }  # fmt: skip
-_CLASSES = {"mark": {"on"}, "tr": {"marked"}, "section": {"slide", "sheet-table"}, "div": {"scroll"}}
+_CLASSES = {"mark": {"on"}, "li": {"numbered"}, "tr": {"marked"}, "section": {"slide", "sheet-table"}, "div": {"scroll"}}
 _MARK_ID = re.compile(r"evidence-\d{1,4}")
+_NUMBER = re.compile(r"\(?(?:\d{1,9}|[A-Za-z])[.)]\s")
 _WRAPPERS = {"list_item": "ul", "table_row": "table"}
 
 
@@ -38,6 +39,11 @@ class Mark:
 
     def touches(self, start: int, end: int) -> bool:
         return self.start < end and start < self.end
+
+
+def is_numbered(item: str) -> bool:
+    """Whether an item of a list brings its own number or letter, so that a mark beside it would be a second one."""
+    return _NUMBER.match(item) is not None
 
 
 def cut_parts(blocks: Sequence[Block]) -> list[list[Block]]:
@@ -113,10 +119,14 @@ class _Renderer:
     def run(self, wrapper: tuple[str, int | None], blocks: Sequence[Block]) -> str:
         """Neighbours of one kind: the items of a list, the rows of a table, or blocks that stand for themselves."""
         if wrapper[0] == "ul":
-            return "<ul>" + "".join(f"<li>{self.words(block.start, block.end)}</li>" for block in blocks) + "</ul>"
+            return f"<ul>{''.join(map(self.item, blocks))}</ul>"
         if wrapper[0] == "table":
             return self.table(blocks, wrapper[1])
         return "".join(map(self.alone, blocks))
+
+    def item(self, block: Block) -> str:
+        css_class = ' class="numbered"' if is_numbered(self.text[block.start : block.end]) else ""
+        return f"<li{css_class}>{self.words(block.start, block.end)}</li>"
 
     def alone(self, block: Block) -> str:
         words = self.words(block.start, block.end)

@@ -131,6 +131,17 @@ def test_it_streams_what_it_stores(differing: Answer) -> None:
     assert "sentence new item" in second
 
 
+def test_it_gives_no_second_mark_to_items_that_bring_their_numbers(people: People, chunks: dict[int, Chunk]) -> None:
+    from assistant.sse import _sentence
+
+    sentences = tuple(ComposedSentence(f"{number}. Step {number}.", (0,), layout="item") for number in (1, 2))
+    row = make_composed(people, Composition(True, 0.9, (quote(2, HANDBOOK),), sentences), chunks)
+    assert page_of(people, row).count('<li class="numbered">') == 2
+    assert all("sentence new item numbered" in _sentence(event, row.pk) for event in sentence_events(row.sentences))
+    export = text_of(client_of(people.ben), reverse("assistant:export_conversation", args=[row.conversation_id]))
+    assert "\n1. Step 1. [1]\n2. Step 2. [1]\n" in export
+
+
 def test_it_keeps_each_quote_s_place_in_its_document(differing: Answer) -> None:
     for citation in differing.citations.select_related("document__content"):
         assert citation.document is not None

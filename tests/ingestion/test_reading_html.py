@@ -123,6 +123,13 @@ def test_it_renders_each_kind_of_block() -> None:
     )
 
 
+@pytest.mark.parametrize("words", ["1. One", "12) One", "(3) One", "a) One", "(B) One"])
+def test_it_gives_no_second_mark_to_an_item_that_brings_its_own(words: str) -> None:
+    text, blocks = lay_out((words, {"kind": "list_item"}), ("One. Two", {"kind": "list_item"}))
+    html = render(text, blocks, (0, len(words)))
+    assert html == f'<ul><li class="numbered"><mark id="evidence-1" class="on">{words}</mark></li><li>One. Two</li></ul>'
+
+
 def test_it_makes_a_card_of_each_slide_and_a_section_of_each_sheet() -> None:
     text, blocks = lay_out(("Plan", {"kind": "heading", "level": 1, "page": 1}), ("Costs", {"page": 2}))
     slides = render(text, blocks, slides=True)
