@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -22,7 +23,8 @@ from specialists.errors import DataError
 from specialists.examples import as_squad, check_example
 from specialists.models import TrainingExample
 
-FEEDBACK_READ = 200
+FEEDBACK_SHOWN = 200
+BATCH = 200
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s")  # near enough for a first proposal
 _UNFIT = frozenset({Feedback.Reason.WRONG_SOURCE, Feedback.Reason.OUTDATED})
 
@@ -66,9 +68,17 @@ def make_from_escalation(*, escalation: Escalation, curator: User) -> TrainingEx
 def feedback_to_use(curator: User) -> list[FeedbackToUse]:
     """The newest feedback on passages that the curator may use, without what is made into an example already.
 
-    Only what its sender has read to be shown: a thumb alone stays with the asker.
+    Only what its sender has read to be shown: a thumb alone stays with the asker. All is read until there is enough, since
+    others' feedback may stand before it.
     """
-    rows = list(reported_feedback().prefetch_related("answer__citations")[:FEEDBACK_READ])
+    rows = reported_feedback().prefetch_related("answer__citations").iterator(chunk_size=BATCH)
+    found: list[FeedbackToUse] = []
+    while len(found) < FEEDBACK_SHOWN and (batch := list(islice(rows, BATCH))):
+        found += _usable(batch, curator)
+    return found[:FEEDBACK_SHOWN]
+
+
+def _usable(rows: Sequence[Feedback], curator: User) -> list[FeedbackToUse]:
     made = set(TrainingExample.objects.filter(source__in=[_source(row) for row in rows]).values_list("source", flat=True))
     open_rows = [row for row in rows if _source(row) not in made]
     chunks = _usable_chunks(open_rows, curator)

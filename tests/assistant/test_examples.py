@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from assistant.escalations import examples
 from assistant.escalations.examples import make_from_feedback
 from assistant.escalations.models import Escalation
 from assistant.models import Conversation, Feedback
@@ -20,7 +21,7 @@ from specialists.models import TrainingExample
 from specialists.reader.rows import load_rows
 from tests.assistant.pages import client_of, text_of
 from tests.assistant.rows import make_answered
-from tests.assistant.test_escalations import REBATE, World
+from tests.assistant.test_escalations import LEAVE, REBATE, World
 from tests.people import People
 
 REPLY = "Fredonia is paid on 3 March. Ask me about others."
@@ -61,6 +62,22 @@ def give_feedback(world: World, verdict: str, **fields: str) -> Feedback:
     answer = make_answered(world.people.ben, "When are rebates paid?", [(world.rebates, REBATE)])
     answer.citations.update(passage_id=world.passages[0]["passage"])
     return record_feedback(answer=answer, user=world.people.ben, verdict=verdict, **fields)
+
+
+def test_it_offers_feedback_that_much_newer_feedback_on_others_documents_stands_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(examples, "FEEDBACK_SHOWN", 2)
+    monkeypatch.setattr(examples, "BATCH", 2)
+    own = [give_feedback(world, "not_helpful", reason="incomplete") for _ in range(3)]
+    for _ in range(5):
+        answer = make_answered(world.people.ben, "How many days?", [(world.leave, LEAVE)])
+        answer.citations.update(passage_id=world.passages[1]["passage"])
+        record_feedback(answer=answer, user=world.people.ben, verdict="not_helpful", reason="wrong")
+    offered = [item.id for item in examples.feedback_to_use(world.people.olga)]
+    assert offered == [own[2].pk, own[1].pk], "the newest of what Olga may use, as many as are shown"
+    examples.make_from_feedback(feedback=own[2], curator=world.people.olga)
+    assert [item.id for item in examples.feedback_to_use(world.people.olga)] == [own[1].pk, own[0].pk]
 
 
 def test_it_makes_an_example_of_a_reply_once(world: World, replied: Escalation) -> None:
