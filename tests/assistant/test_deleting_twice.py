@@ -11,8 +11,9 @@ from django.test import Client
 from django.urls import reverse
 
 from assistant.golden.models import GoldenQuestion
+from assistant.models import Conversation
 from assistant.services import delete_conversation
-from ingestion.models import Document
+from ingestion.models import Corpus, Document
 from ingestion.services import create_corpus, delete_corpus, delete_document
 from tests.assistant.pages import HTMX, client_of
 from tests.assistant.rows import make_answer, make_document
@@ -101,9 +102,11 @@ def test_it_deletes_what_another_has_deleted_meanwhile(people: People) -> None:
     handbook, _ = make_corpora(people)
     row = make_document(handbook, "Leave", ["27 days."])
     conversation = make_answer(people.ben, "How many days?").conversation
+    gone = [(type(thing), thing.pk) for thing in (handbook, row, conversation)]
     Document.objects.filter(pk=row.pk).delete()
     delete_document(document=row)
-    type(handbook).objects.filter(pk=handbook.pk).delete()
+    Corpus.objects.filter(pk=handbook.pk).delete()
     delete_corpus(corpus=handbook)
-    type(conversation).objects.filter(pk=conversation.pk).delete()
+    Conversation.objects.filter(pk=conversation.pk).delete()
     delete_conversation(conversation=conversation)
+    assert not any(kind.objects.filter(pk=pk).exists() for kind, pk in gone)

@@ -6,7 +6,7 @@ import pytest
 
 from retrieval.lexical import MOST_TERMS, LexicalSnapshot, open_lexical, query_terms, write_lexical
 from retrieval.passages import Passage
-from tests.retrieval.writing import write
+from tests.retrieval.writing import found, write
 
 
 def _open(folder: Path) -> LexicalSnapshot:
@@ -106,3 +106,4 @@ def test_it_leaves_no_writer_behind() -> None:
     """tantivy allows one writer per folder; each write must have let go of it."""
     for number in range(3):
         write("partition-1", {number: "heron"})
+    assert sorted(found("heron", "partition-1")) == [0, 1, 2]
