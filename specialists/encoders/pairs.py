@@ -47,20 +47,20 @@ class PairEncoder:
         self.stride = stride
         self._cls = int(tokenizer.token_to_id("[CLS]") or 0)
         self._sep = int(tokenizer.token_to_id("[SEP]") or 0)
-        self._tokens = lru_cache(maxsize=cache)(self._tokenize)
-        self._encoded: dict[str, Encoding] = {}
+        self._cached = lru_cache(maxsize=cache)(self._tokenize)
+        self._remembered: dict[str, Tokens] = {}
 
     def remember(self, texts: Iterable[str]) -> None:
-        """Tokenize many texts at once, on all cores; they must fit in the cache."""
+        """Tokenize many texts at once, on all cores, and keep them beside the cache."""
         wanted = list(dict.fromkeys(texts))
-        self._encoded = dict(zip(wanted, self.tokenizer.encode_batch(wanted, add_special_tokens=False), strict=True))
-        for text in wanted:
-            self._tokens(text)
-        self._encoded = {}
+        encodings = self.tokenizer.encode_batch(wanted, add_special_tokens=False)
+        self._remembered |= zip(wanted, map(_as_tokens, encodings), strict=True)
+
+    def _tokens(self, text: str) -> Tokens:
+        return self._remembered.get(text) or self._cached(text)
 
     def _tokenize(self, text: str) -> Tokens:
-        encoding = self._encoded.get(text) or self.tokenizer.encode(text, add_special_tokens=False)
-        return Tokens(tuple(encoding.ids), tuple(encoding.offsets))
+        return _as_tokens(self.tokenizer.encode(text, add_special_tokens=False))
 
     def first_offsets(self, first: str) -> tuple[tuple[int, int], ...]:
         """The characters of the first text's tokens, which are at the positions 1, 2, … of each of its rows."""
@@ -82,6 +82,10 @@ class PairEncoder:
             if end == len(tokens.ids):
                 break
         return windows
+
+
+def _as_tokens(encoding: Encoding) -> Tokens:
+    return Tokens(tuple(encoding.ids), tuple(encoding.offsets))
 
 
 def stack(windows: Sequence[Window]) -> tuple[IntArray, IntArray, IntArray]:
