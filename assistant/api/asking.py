@@ -60,10 +60,8 @@ def corpus_names(metadata: dict[str, Any] | None) -> list[str]:
     return [name.strip() for name in names if name.strip()]
 
 
-def refuse_unmet(*, tool_choice: Any, output_format: dict[str, Any] | None) -> None:
-    """What would be silently wrong is refused: an answer is text with citations, never a call or a document of a given shape."""
-    if tool_choice not in (None, "none", "auto"):
-        raise ApiError(400, "no_tools", "Answers come from documents; tools are not called here.", param="tool_choice")
+def refuse_other_output(output_format: dict[str, Any] | None) -> None:
+    """What would be silently wrong is refused: an answer is text with citations, never a document of a given shape."""
     if output_format and output_format.get("type", "text") != "text":
         said = "An answer is text with citations; other forms of output are not made here."
         raise ApiError(400, "text_only", said, param="response_format")

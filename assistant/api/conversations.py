@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
@@ -21,6 +21,7 @@ from assistant.wording import word_answer
 
 router = Router(tags=["Conversations"])
 PAGE = 100
+FARTHEST = 10**9
 
 
 class ConversationOut(Schema):
@@ -58,8 +59,8 @@ class ConversationDetail(ConversationOut):
 
 
 class FeedbackIn(Schema):
-    verdict: str = Field(description="helpful or not_helpful")
-    reason: str = Field(default="", description="wrong, incomplete, wrong_source, outdated or should_answer")
+    verdict: Literal["helpful", "not_helpful"]
+    reason: Literal["", "wrong", "incomplete", "wrong_source", "outdated", "should_answer"] = ""
     comment: str = Field(default="", max_length=2000)
 
 
@@ -75,7 +76,7 @@ def _user(request: HttpRequest) -> User:
 
 @router.get("/conversations", url_name="conversations", response=ConversationsOut, summary="One's own conversations")
 def list_conversations(
-    request: HttpRequest, offset: int = Query(0, ge=0), limit: int = Query(PAGE, ge=1, le=PAGE)
+    request: HttpRequest, offset: int = Query(0, ge=0, le=FARTHEST), limit: int = Query(PAGE, ge=1, le=PAGE)
 ) -> dict[str, Any]:
     own = conversations_of(_user(request))
     total = own.count()

@@ -33,6 +33,7 @@ from ingestion.permissions import (
 
 router = Router(tags=["Documents"])
 PAGE = 100
+FARTHEST = 10**9
 NOT_STORED = "The server could not store the file. Upload it again; if that does not help, tell your administrator."
 
 
@@ -49,7 +50,7 @@ class CorporaOut(Schema):
 
 
 class NewCorpus(Schema):
-    name: str = Field(max_length=120)
+    name: str = Field(min_length=1, max_length=120, pattern=r"\S")
     description: str = Field(default="", max_length=2000)
     everyone: bool = Field(description="whether everyone in the organization may read it; else its owner alone, for now")
 
@@ -158,7 +159,7 @@ def _corpus_for(token: ApiToken, slug: str) -> tuple[Corpus, bool, bool]:
     "/corpora/{slug:slug}/documents", url_name="corpus_documents", response=DocumentsOut, summary="The documents of a corpus"
 )
 def list_documents(
-    request: HttpRequest, slug: str, offset: int = Query(0, ge=0), limit: int = Query(PAGE, ge=1, le=PAGE)
+    request: HttpRequest, slug: str, offset: int = Query(0, ge=0, le=FARTHEST), limit: int = Query(PAGE, ge=1, le=PAGE)
 ) -> dict[str, Any]:
     """A manager sees every row, of a document that they may not read without its title."""
     token = _token(request)
@@ -212,7 +213,7 @@ def retry_document(request: HttpRequest, document_id: int) -> Any:
 
 @router.get("/documents/{int:document_id}/text", url_name="document_text", response=TextOut, summary="What a document says")
 def get_text(
-    request: HttpRequest, document_id: int, start: int = Query(0, ge=0), limit: int = Query(20_000, ge=1, le=100_000)
+    request: HttpRequest, document_id: int, start: int = Query(0, ge=0, le=FARTHEST), limit: int = Query(20_000, ge=1, le=100_000)
 ) -> dict[str, Any]:
     """The extracted text, piece by piece."""
     document = get_document_for(_token(request).user, document_id)

@@ -17,7 +17,6 @@ from ingestion.connections import release_connection
 from retrieval.errors import RetrievalError
 
 router = Router(tags=["OpenAI"])
-MOST_TEXTS = 256
 LONGEST_TEXT = 20_000  # characters: the embedder cuts far earlier
 
 
@@ -70,12 +69,9 @@ def _entry(name: str) -> dict[str, Any]:
 
 
 def _texts(body: EmbeddingRequest) -> list[str]:
-    given = [body.input] if isinstance(body.input, str) else body.input
-    texts = [text for text in given if isinstance(text, str) and text.strip()]
-    if not given or len(texts) != len(given):
-        raise ApiError(400, "bad_input", "Send texts that are not empty; token numbers are not taken.", param="input")
-    if len(texts) > MOST_TEXTS:
-        raise ApiError(400, "too_many_texts", f"At most {MOST_TEXTS} texts are embedded at once.", param="input")
+    texts = [body.input] if isinstance(body.input, str) else list(body.input)
+    if not all(text.strip() for text in texts):
+        raise ApiError(400, "bad_input", "A text is empty. Leave it out.", param="input")
     if any(len(text) > LONGEST_TEXT for text in texts):
         raise ApiError(400, "too_long", f"A text has more than {LONGEST_TEXT:,} characters. Cut it.", param="input")
     return texts

@@ -37,3 +37,34 @@ def error_response(status: int, code: str, message: str, *, param: str | None = 
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+REFUSALS = {
+    400: "The request cannot be understood or met.",
+    401: "There is no valid token.",
+    403: "The token lacks the scope.",
+    404: "There is nothing of that name for the token's person.",
+    405: "The address takes other methods.",
+    409: "Something else is under way.",
+    413: "The request is too large.",
+    429: "Too many requests or questions, or a limit of the day is reached.",
+    500: "Something went wrong here.",
+    503: "It cannot be done now.",
+    507: "The server has no room.",
+}
+ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string", "description": "for a person: what happened and what to do"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"], "description": "the part of the request at fault"},
+                "code": {"type": "string"},
+            },
+        }
+    },
+}

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from ninja import Router
 
-from assistant.api.asking import Wish, begin, corpus_names, refuse_unmet, text_of
+from assistant.api.asking import Wish, begin, corpus_names, refuse_other_output, text_of
 from assistant.api.catalogue import model_named
 from assistant.api.completed import Completed
 from assistant.api.errors import ApiError, ErrorBody, error_response
@@ -40,7 +40,7 @@ async def responses(request: HttpRequest, body: ResponseRequest) -> HttpResponse
 
 
 def _begin(token: ApiToken, body: ResponseRequest) -> Answer:
-    refuse_unmet(tool_choice=body.tool_choice, output_format=(body.text or {}).get("format"))
+    refuse_other_output((body.text or {}).get("format"))
     messages = [("user", body.input)] if isinstance(body.input, str) else [(item.role, item.content) for item in body.input]
     asked = [plain_text(text_of(content, param="input")).strip() for role, content in messages if role == "user"]
     if not asked:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Schema
 from pydantic import Field
 
 MAX_MESSAGES = 200
+MOST_TEXTS = 256
+ToolChoice = Literal["none", "auto"]  # answers come from documents; no tool is called here
+Text = Annotated[str, Field(min_length=1)]
+_A_USER: dict[str, Any] = {"contains": {"properties": {"role": {"const": "user"}}}}
 
 
 class Part(Schema):
@@ -30,14 +34,14 @@ class ChatRequest(Schema):
     """`metadata.corpora`: names of corpora, separated by commas, to which the search is narrowed."""
 
     model: str = "intramural"
-    messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES)
+    messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, json_schema_extra=_A_USER)
     stream: bool = False
     stream_options: StreamOptions | None = None
     stop: str | list[str] | None = None
     n: int | None = 1
     metadata: dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
-    tool_choice: Any = None
+    tool_choice: ToolChoice | None = None
 
 
 class InputMessage(Schema):
@@ -49,16 +53,16 @@ class ResponseRequest(Schema):
     """`previous_response_id` continues the conversation of that answer."""
 
     model: str = "intramural"
-    input: str | list[InputMessage]
+    input: Text | Annotated[list[InputMessage], Field(min_length=1)]
     stream: bool = False
     previous_response_id: str | None = None
     metadata: dict[str, Any] | None = None
     text: dict[str, Any] | None = None
-    tool_choice: Any = None
+    tool_choice: ToolChoice | None = None
 
 
 class EmbeddingRequest(Schema):
     model: str
-    input: str | list[str] | list[int] | list[list[int]]
+    input: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = None
+    dimensions: int | None = Field(default=None, ge=1)

@@ -23,7 +23,7 @@ MAX_QUERY = 2000
 
 
 class SearchRequest(Schema):
-    query: str = Field(max_length=MAX_QUERY)
+    query: str = Field(min_length=1, max_length=MAX_QUERY, pattern=r"\S")
     corpora: list[str] = Field(default=[], description="names of corpora; none searches all that may be read")
     top_k: int = Field(default=10, ge=1, le=100)
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from assistant.api import chat, conversations, documents, embeddings, golden_runs, responses, searching
-from assistant.api.errors import ApiError, error_response
+from assistant.api.errors import ERROR_SCHEMA, REFUSALS, ApiError, error_response
 from assistant.errors import UNEXPECTED
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,12 @@ class ProgramsAPI(NinjaAPI):
     def get_openapi_schema(self, **options: Any) -> Any:
         schema = super().get_openapi_schema(**options)
         schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        schema["components"]["schemas"]["Error"] = ERROR_SCHEMA
+        content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+        refusals = {str(status): {"description": words, "content": content} for status, words in REFUSALS.items()}
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                operation["responses"] |= refusals
         return schema
 
 
@@ -68,6 +75,11 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     message = "The body is not valid JSON." if error.status_code == 400 else str(error)
     return error_response(error.status_code, "bad_request", message)
+
+
+@api.exception_handler(MultiPartParserError)
+def _no_form(request: HttpRequest, error: MultiPartParserError) -> HttpResponse:
+    return error_response(400, "bad_request", "The form cannot be read. Send the file as multipart/form-data.", param="file")
 
 
 @api.exception_handler(RequestDataTooBig)

@@ -87,3 +87,14 @@ def test_it_refuses_a_file_that_cannot_be_kept(headers: dict[str, str]) -> None:
     refused = Client().post("/api/corpora/handbook/documents?name=../..", nameless, headers=headers)
     assert refused.status_code == 400
     assert Client().post("/api/corpora/handbook/documents", {}, headers=headers).status_code == 400
+
+
+def test_it_refuses_a_form_without_its_boundary(headers: dict[str, str]) -> None:
+    refused = Client().post("/api/corpora/handbook/documents", b"words", content_type="multipart/form-data", headers=headers)
+    assert refused.status_code == 400
+    assert "multipart/form-data" in refused.json()["error"]["message"]
+
+
+def test_it_refuses_a_page_that_no_database_can_count_to(headers: dict[str, str]) -> None:
+    for path in ("/api/corpora/handbook/documents", "/api/conversations"):
+        assert Client().get(f"{path}?offset={10**30}", headers=headers).status_code == 400
