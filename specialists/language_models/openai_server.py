@@ -11,7 +11,7 @@ import math
 import random
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +22,9 @@ import httpx
 from specialists.errors import SpecialistError
 from specialists.language_models.addresses import check_inside, read_networks
 from specialists.language_models.breaker import Breaker
+from specialists.language_models.guarding import Pieces, guarded
 from specialists.language_models.line import Line
-from specialists.language_models.types import End, Message, Piece
+from specialists.language_models.types import End, Message, Piece, check_name, known_adapter
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ TRIES = 3
 WAIT_S = 0.3  # before the second try, with jitter; doubled before the third
 LONGEST_WAIT_S = 2.0
 NOT_BEGUN = frozenset({429, 503})
+NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 SERVER_ERROR = 500
-MOST_NAME = 120  # characters, as an answer keeps it
 MOST_CHARACTERS = 100_000  # of one answer: more is a server gone mad
 MOST_LINE = 1_000_000
 BYTES_PER_TOKEN = 2.5  # few, so that the estimate is rather too high; English has about four
@@ -42,15 +43,16 @@ DONE = "[DONE]"
 
 
 class OpenAIServer:
-    """`url` ends in /v1; `model` as the server calls it; `timeout_s` without a piece of text ends a request, LONGEST_S ends it
-    in any case. Raises SpecialistError for an address that is not inside."""
+    """`url` ends in /v1; `model` and `adapters` as the server calls them; `timeout_s` without a piece of text ends a request,
+    LONGEST_S ends it in any case. Raises SpecialistError for an address that is not inside."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting
         self, *, url: str, model: str, key: str = "", window: int = 8192, networks: Sequence[str] = ("127.0.0.0/8",),
-        tokenizer: str = "", requests: int = 4, timeout_s: float = 60.0,
+        tokenizer: str = "", requests: int = 4, timeout_s: float = 60.0, adapters: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.name = model
         self.window = window
+        self.adapters = tuple(adapters)
         self.url = url.rstrip("/")
         self.networks = read_networks(networks)
         self.line = Line(requests)
@@ -60,31 +62,20 @@ class OpenAIServer:
         if not key.isascii() or not key.isprintable():
             message = "LANGUAGE_MODEL_KEY holds characters that no key has. Copy it again."
             raise SpecialistError("bad_key", message, permanent=True)
-        if len(model) > MOST_NAME:
-            message = (
-                f"LANGUAGE_MODEL_NAME is longer than {MOST_NAME} characters. Have the server call the model by a shorter name."
-            )
-            raise SpecialistError("bad_name", message, permanent=True)
+        check_name(model)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(timeout_s, connect=CONNECT_S, pool=CONNECT_S)
         limits = httpx.Limits(max_connections=requests)
         self._client = httpx.Client(headers=headers, timeout=timeout, limits=limits, trust_env=False, follow_redirects=False)
 
-    def generate(self, messages: Sequence[Message], *, most_tokens: int) -> Iterator[Piece | End]:
+    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Piece | End]:
         """See LanguageModel."""
-        with self.line.place():
-            if not self.breaker.may_try():
-                raise _unreachable(f"It did not answer several times and is left alone for {self.breaker.seconds_left():.0f} s")
-            report = self.breaker.released  # until the server has shown something
-            try:
-                for piece in self._generate(messages, most_tokens):
-                    report = self.breaker.succeeded
-                    yield piece
-            except SpecialistError as error:
-                report = self.breaker.failed if error.code in ("model_unreachable", "model_broken") else self.breaker.released
-                raise
-            finally:
-                report()
+        model = known_adapter(adapter, self.adapters) or self.name
+        yield from guarded(self.line, self.breaker, lambda: self._generate(model, messages, most_tokens))
+
+    def warm_up(self) -> None:
+        """See LanguageModel."""
+        _ = self._tokenizer
 
     def count_tokens(self, text: str) -> int:
         if self._tokenizer is not None:
@@ -106,11 +97,11 @@ class OpenAIServer:
         tokenizer.no_truncation()
         return tokenizer
 
-    def _generate(self, messages: Sequence[Message], most_tokens: int) -> Iterator[Piece | End]:
+    def _generate(self, model: str, messages: Sequence[Message], most_tokens: int) -> Pieces:
         check_inside(self.url, self.networks)  # names can move
         deadline = time.monotonic() + LONGEST_S
         body = {
-            "model": self.name, "messages": [asdict(message) for message in messages], "max_tokens": most_tokens,
+            "model": model, "messages": [asdict(message) for message in messages], "max_tokens": most_tokens,
             "temperature": 0, "stream": True, "stream_options": {"include_usage": True},
         }  # fmt: skip
         with self._opened(body) as response:
@@ -119,25 +110,41 @@ class OpenAIServer:
     @contextmanager
     def _opened(self, body: dict[str, Any]) -> Iterator[httpx.Response]:
         """The response of the first try that the server begins to answer."""
-        for number in range(1, TRIES + 1):
-            try:
-                with self._client.stream("POST", f"{self.url}/chat/completions", json=body) as response:
-                    if response.status_code == httpx.codes.OK:
+        with named_faults():
+            for number in range(1, TRIES + 1):
+                with ExitStack() as trying:
+                    response, wait = self._tried(body, number, trying)
+                    if response is not None:
                         yield response
                         return
-                    wait, error = _wait_of(response, number), _refusal(response)
-                    if response.status_code not in NOT_BEGUN:
-                        raise error
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as problem:
-                wait, error = _jittered(number), _unreachable("There is no connection to it")
-                error.__cause__ = problem
-            except httpx.TimeoutException as problem:
-                raise SpecialistError("model_unreachable", "The language model took too long to answer.") from problem
-            except (httpx.HTTPError, httpx.InvalidURL) as problem:
-                raise SpecialistError("model_broken", "The language model's server broke off its answer.") from problem
+                time.sleep(wait)
+
+    def _tried(self, body: dict[str, Any], number: int, trying: ExitStack) -> tuple[httpx.Response | None, float]:
+        """The response, open as long as `trying`; or None and the seconds until the next try. Raises what ends the tries."""
+        try:
+            response = trying.enter_context(self._client.stream("POST", f"{self.url}/chat/completions", json=body))
+        except NO_CONNECTION:
             if number == TRIES:
-                raise error
-            time.sleep(wait)
+                raise
+            return None, _jittered(number)
+        if response.status_code == httpx.codes.OK:
+            return response, 0.0
+        if response.status_code not in NOT_BEGUN or number == TRIES:
+            raise _refusal(response)
+        return None, _wait_of(response, number)
+
+
+@contextmanager
+def named_faults() -> Iterator[None]:
+    """What the connection raises, as SpecialistErrors."""
+    try:
+        yield
+    except NO_CONNECTION as problem:
+        raise _unreachable("There is no connection to it") from problem
+    except httpx.TimeoutException as problem:
+        raise SpecialistError("model_unreachable", "The language model took too long to answer.") from problem
+    except (httpx.HTTPError, httpx.InvalidURL) as problem:
+        raise SpecialistError("model_broken", "The language model's server broke off its answer.") from problem
 
 
 def _events(response: httpx.Response, deadline: float) -> Iterator[dict[str, Any]]:

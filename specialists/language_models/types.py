@@ -6,6 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from specialists.errors import SpecialistError
+
+MOST_NAME = 120  # characters, as an answer keeps it
+
 Role = Literal["system", "user", "assistant"]
 
 
@@ -38,11 +42,35 @@ class LanguageModel(Protocol):
     name: str
     window: int
 
-    def generate(self, messages: Sequence[Message], *, most_tokens: int) -> Iterator[Piece | End]:
-        """The answer, greedy. Ends with End. Closing the iterator stops the model. Raises SpecialistError: `model_busy`,
-        `model_unreachable`, `model_broken`, `prompt_too_long`."""
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The names of the adapters that a request may choose."""
+        ...
+
+    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Piece | End]:
+        """The answer, greedy, of the model itself or of one of its adapters. Ends with End. Closing the iterator stops the model.
+        Raises SpecialistError: `model_busy`, `model_loading`, `model_unreachable`, `model_broken`, `out_of_memory`,
+        `prompt_too_long`, `adapter_unknown`."""
         ...
 
     def count_tokens(self, text: str) -> int:
         """How many tokens of the window the text takes, never fewer than it does."""
         ...
+
+    def warm_up(self) -> None:
+        """Load what the first request would wait for. Raises SpecialistError."""
+        ...
+
+
+def check_name(name: str) -> None:
+    if len(name) > MOST_NAME:
+        message = f"LANGUAGE_MODEL_NAME is longer than {MOST_NAME} characters. Call the model by a shorter name."
+        raise SpecialistError("bad_name", message, permanent=True)
+
+
+def known_adapter(name: str, adapters: Sequence[str]) -> str:
+    """The name, which is empty for the model itself. Raises SpecialistError `adapter_unknown`."""
+    if name and name not in adapters:
+        message = f"The language model has no adapter {name}. It has: {', '.join(adapters) or 'none'}."
+        raise SpecialistError("adapter_unknown", message, permanent=True)
+    return name
