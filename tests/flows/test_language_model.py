@@ -14,6 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.flows.events import read_events
 from tests.flows.installation import Installation
 from tests.flows.test_browser import QUIET, Visit
 from tests.model_server import ModelServer, Reply, Request, model_server
@@ -91,15 +92,7 @@ def begin(client: httpx.Client) -> str:
 def stream(client: httpx.Client, turn: str) -> Iterator[tuple[str, str]]:
     """(event, data) pairs as they come."""
     with client.stream("GET", f"/answers/{turn}/stream") as response:
-        name, data = "", []
-        for line in response.iter_lines():
-            if line.startswith("event:"):
-                name = line[6:].strip()
-            elif line.startswith("data:"):
-                data.append(line[5:].strip())
-            elif not line and name:
-                yield name, "\n".join(data)
-                name, data = "", []
+        yield from read_events(response.iter_lines())
 
 
 def final(client: httpx.Client) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.flows.events import read_events
 from tests.flows.installation import Installation, wait_for
 from tests.flows.services import compose_command, postgresql, redis
 from tests.people import LEAVE
@@ -66,19 +67,9 @@ def ask(client: httpx.Client, question: str) -> list[tuple[str, str]]:
     assert page.status_code == 200, page.text[:500]
     turns = re.findall(r'id="turn-(\d+)"', page.text)
     assert turns, page.text[:3000]
-    events = []
     with client.stream("GET", f"/answers/{turns[-1]}/stream", headers={"Accept": "text/event-stream"}) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
-        name, data = "", []
-        for line in response.iter_lines():
-            if line.startswith("event:"):
-                name = line[6:].strip()
-            elif line.startswith("data:"):
-                data.append(line[5:].strip())
-            elif not line and name:
-                events.append((name, "\n".join(data)))
-                name, data = "", []
-    return events
+        return list(read_events(response.iter_lines()))
 
 
 def test_it_turns_an_upload_into_a_cited_answer(installation: Installation, ada: httpx.Client, ben: httpx.Client) -> None:
