@@ -6,6 +6,7 @@ import logging
 
 from retrieval.errors import RetrievalError
 from specialists.errors import SpecialistError
+from specialists.language_models import get_language_model
 from specialists.router.tiers import installed_tiers
 from specialists.router.types import READER
 
@@ -13,8 +14,8 @@ logger = logging.getLogger(__name__)
 
 
 def load_models() -> None:
-    """Load the embedder, the search libraries, the reranker and the reader into this process. What is missing is told
-    again by the first answer."""
+    """Load the embedder, the search libraries, the reranker, the reader and the language model into this process. What is
+    missing is told again by the first answer."""
     try:
         from retrieval.embedders import get_embedder
         from retrieval.indexes.faiss_cpu import FaissCpuIndex
@@ -30,5 +31,8 @@ def load_models() -> None:
 
             read("warm up", [ReaderPassage(1, "warm up")])
             get_reranker()
+        language_model = get_language_model()
+        if language_model is not None:
+            language_model.warm_up()
     except (RetrievalError, SpecialistError) as error:
         logger.warning("The models are not ready: %s", error.public_message)

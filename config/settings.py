@@ -10,6 +10,7 @@ from typing import Any
 
 import dj_database_url
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from config.costs import read_costs
 from config.env import env_bool, env_int, env_list, env_secret, env_str
@@ -205,22 +206,39 @@ EMBEDDER = {
 }
 # The folder of the trained specialists that are served, reader/, reranker/, grounding/, router/; the product's own by default.
 SPECIALISTS_DIR = Path(env_str("SPECIALISTS_DIR") or BASE_DIR / "specialists" / "trained")
-# A generating model behind an OpenAI-compatible server inside; without an address, answers are quoted and never written.
-_model_url = env_str("LANGUAGE_MODEL_URL")
+# A generating model: behind an OpenAI-compatible server inside, or from a folder in this process; without either, answers are
+# quoted and never written.
+_model_url, _model_folder = env_str("LANGUAGE_MODEL_URL"), env_str("LANGUAGE_MODEL_FOLDER")
+if _model_url and _model_folder:
+    raise ImproperlyConfigured("Set LANGUAGE_MODEL_URL or LANGUAGE_MODEL_FOLDER, not both: one model writes the answers.")
 _PRIVATE_NETWORKS = ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
-LANGUAGE_MODEL: dict[str, Any] = {
+_model_window = env_int("LANGUAGE_MODEL_WINDOW", 8192, minimum=1024)
+_MODEL_SERVER: dict[str, Any] = {
     "BACKEND": "specialists.language_models.openai_server.OpenAIServer" if _model_url else "",
     "OPTIONS": {
         "url": _model_url,
         "model": env_str("LANGUAGE_MODEL_NAME", "default"),
+        "adapters": env_list("LANGUAGE_MODEL_ADAPTERS", []),
         "key": env_secret("LANGUAGE_MODEL_KEY"),
-        "window": env_int("LANGUAGE_MODEL_WINDOW", 8192, minimum=1024),
+        "window": _model_window,
         "networks": env_list("LANGUAGE_MODEL_NETWORKS", _PRIVATE_NETWORKS),
         "tokenizer": env_str("LANGUAGE_MODEL_TOKENIZER"),
         "requests": env_int("LANGUAGE_MODEL_REQUESTS", 4, minimum=1),
         "timeout_s": float(env_int("LANGUAGE_MODEL_TIMEOUT", 60, minimum=1)),
     },
 }
+_MODEL_IN_PROCESS: dict[str, Any] = {
+    "BACKEND": "specialists.language_models.local_folder.LocalFolder",
+    "OPTIONS": {
+        "folder": _model_folder,
+        "name": env_str("LANGUAGE_MODEL_NAME"),
+        "adapters": env_str("LANGUAGE_MODEL_ADAPTERS_DIR"),
+        "window": _model_window,
+        "device": env_str("LANGUAGE_MODEL_DEVICE", "auto"),
+        "quantisation": env_str("LANGUAGE_MODEL_QUANTISATION"),
+    },
+}
+LANGUAGE_MODEL = _MODEL_IN_PROCESS if _model_folder else _MODEL_SERVER
 VECTOR_INDEX = {
     "BACKEND": env_str("VECTOR_INDEX_BACKEND", "retrieval.indexes.faiss_cpu.FaissCpuIndex"),
     "OPTIONS": {},

@@ -56,9 +56,17 @@ def _model() -> str:
     folder = Path(settings.MODELS_DIR) / model_slug(settings.EMBEDDING_MODEL)
     weights = [line for line in _below(Path(settings.SPECIALISTS_DIR), ["**/[!.]*"]) if _name_in(line) not in _NOT_WEIGHTS]
     weights += _below(Path(settings.DATA_DIR) / "router" / "learnt", ["*"])
-    written_by = {name: settings.LANGUAGE_MODEL["OPTIONS"].get(name) for name in ("url", "model", "window")}
-    chosen = json.dumps([settings.EMBEDDING_MODEL, settings.EMBEDDER, written_by], sort_keys=True)
+    chosen = json.dumps([settings.EMBEDDING_MODEL, settings.EMBEDDER, _language_model()], sort_keys=True)
     return _digest([chosen, *_hashed(Path(settings.MODELS_DIR), folder.glob("manifest.json")), *weights])
+
+
+def _language_model() -> list[object]:
+    """What it is called by, and the size and time of its files, which are too large to be read again and again."""
+    options = settings.LANGUAGE_MODEL["OPTIONS"]
+    names = {name: options[name] for name in ("url", "model", "folder", "window", "quantisation") if name in options}
+    folder = options.get("folder")
+    files = [(path.name, path.stat()) for path in sorted(Path(folder).glob("*")) if path.is_file()] if folder else []
+    return [names, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]]
 
 
 def _name_in(line: str) -> str:

@@ -1,4 +1,4 @@
-"""Refuses a start with a language model that may not be used: an address outside, a name without a network."""
+"""Refuses a start with a language model that may not be used: an address outside, a folder that is no model, a pickle."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from specialists.language_models.selecting import get_language_model
 
 @checks.register("security")
 def check_language_model(**_: object) -> list[checks.CheckMessage]:
-    """A server that cannot be found now may be found later, so it only warns."""
+    """Only a warning: a server that cannot be found now and may be found later, an adapter that does not fit, beside others."""
     try:
-        get_language_model()
+        model = get_language_model()
     except SpecialistError as error:
         kind = checks.Error if error.permanent else checks.Warning
         return [kind(error.public_message, id="intramural.E003" if error.permanent else "intramural.W003")]
-    return []
+    refused = getattr(model, "refused", {})
+    return [checks.Warning(error.public_message, id="intramural.W004") for error in refused.values()]

@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 
-from tests.environment import ROOT
+import pytest
 
-HEAVY = ["torch", "transformers", "sentence_transformers", "faiss", "onnxruntime", "tantivy", "llama_index", "nltk",
+from tests.environment import ROOT
+from tests.tiny_language_model import house_model
+
+HEAVY = ["torch", "transformers", "peft", "sentence_transformers", "faiss", "onnxruntime", "tantivy", "llama_index", "nltk",
          "pypdfium2", "docx", "pptx", "openpyxl"]  # fmt: skip
 SCRIPT = """
 import django, sys
@@ -19,8 +22,12 @@ print([name for name in {heavy!r} if name in sys.modules])
 """
 
 
-def test_it_starts_the_web_process_without_a_heavy_library() -> None:
+@pytest.mark.parametrize("has_model", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_it_starts_the_web_process_without_a_heavy_library(has_model: bool) -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    if has_model:
+        folder, adapters = house_model()
+        environment |= {"LANGUAGE_MODEL_FOLDER": str(folder), "LANGUAGE_MODEL_ADAPTERS_DIR": str(adapters)}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(heavy=HEAVY)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

@@ -1,0 +1,73 @@
+"""Reads a folder's weights onto a device: safetensors only, nothing from outside, no code of the folder's own."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from specialists.errors import SpecialistError
+from specialists.language_models.folders import ModelFolder, broken
+from specialists.language_models.memory import check_room, memory_errors_named
+
+logger = logging.getLogger(__name__)
+
+
+def chosen_device(wanted: str) -> str:
+    """`wanted`: auto, cpu, cuda, cuda:1 … Raises SpecialistError `no_device`."""
+    import torch
+
+    if wanted == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    name = "cuda:0" if wanted == "cuda" else wanted
+    if name.startswith("cuda") and int(name.partition(":")[2]) >= torch.cuda.device_count():
+        message = f"LANGUAGE_MODEL_DEVICE is {wanted}, and there is no such GPU. Set it to auto, or check the driver."
+        raise SpecialistError("no_device", message, permanent=True)
+    return name
+
+
+def load_network(folder: ModelFolder, *, device: str, quantisation: str) -> Any:
+    """The causal model, frozen, on `device`: bfloat16 on a GPU, float32 on a processor, where bfloat16 is slow.
+
+    Raises SpecialistError `out_of_memory`, `broken_folder` or `package_missing`."""
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
+
+    check_room(folder, device=device, quantisation=quantisation)
+    disable_progress_bar()
+    on_gpu = device.startswith("cuda")
+    dtype = torch.bfloat16 if on_gpu else torch.float32
+    places: dict[str, Any] = {"device_map": {"": device}} if on_gpu or quantisation else {}
+    try:
+        with memory_errors_named():
+            network, said = AutoModelForCausalLM.from_pretrained(
+                folder.path, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
+                dtype=dtype, quantization_config=_quantisation(quantisation, dtype), **places,
+            )  # fmt: skip
+    except SpecialistError:
+        raise
+    except ImportError as error:
+        what = folder.quantised_by or quantisation or "its kind"
+        message = (
+            f"The model in {folder.path} needs a package that is not installed (for {what}). Install it, or take another model."
+        )
+        raise SpecialistError("package_missing", message, permanent=True) from error
+    except Exception as error:  # the library raises whatever the files make it stumble on
+        logger.exception("The language model cannot be loaded")
+        raise broken(folder.path, "its weights do not fit its config.json, or they are of a kind that is not known") from error
+    if said["missing_keys"] or said["mismatched_keys"]:  # the library would go on with random numbers in their place
+        raise broken(folder.path, f"{len(said['missing_keys']) + len(said['mismatched_keys'])} of its weights are missing")
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return network.eval()
+
+
+def _quantisation(bits: str, dtype: Any) -> Any:
+    if not bits:
+        return None
+    from transformers import BitsAndBytesConfig
+
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # on a processor it warns at every layer of every token
+    if bits == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)

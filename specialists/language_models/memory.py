@@ -1,0 +1,77 @@
+"""How much memory a model's weights will take and how much there is: asked before loading, since on a processor too large a model
+does not raise an error, but has the whole process killed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from specialists.errors import SpecialistError
+from specialists.language_models.folders import ModelFolder
+
+BYTES = {"": {"cpu": 4.0, "cuda": 2.0}, "8bit": {"cpu": 1.2, "cuda": 1.2}, "4bit": {"cpu": 0.7, "cuda": 0.7}}  # per number
+BESIDES = 1.1  # buffers, the beginnings of an answer
+GIB = 2**30
+_MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+
+
+def needed_bytes(folder: ModelFolder, *, device: str, quantisation: str) -> int:
+    weights = folder.stored_bytes if folder.quantised_by else folder.parameters * BYTES[quantisation][device.partition(":")[0]]
+    return int(weights * BESIDES)
+
+
+def free_bytes(device: str) -> int | None:
+    """None where it is not known."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        available = re.search(r"^MemAvailable:\s+(\d+) kB", _MEMINFO.read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    found = [int(available[1]) * 1024] if available else []
+    return min([*found, *_left_in_container()], default=None)
+
+
+def check_room(folder: ModelFolder, *, device: str, quantisation: str) -> None:
+    """Raises SpecialistError `out_of_memory`."""
+    needed, free = needed_bytes(folder, device=device, quantisation=quantisation), free_bytes(device)
+    if free is not None and needed > free:
+        message = (
+            f"The language model needs about {needed / GIB:.1f} GiB on {device}, and {free / GIB:.1f} GiB are free. "
+            "Free some, set LANGUAGE_MODEL_QUANTISATION, or take a smaller model."
+        )
+        raise SpecialistError("out_of_memory", message)
+
+
+@contextmanager
+def memory_errors_named() -> Iterator[None]:
+    """What torch raises when memory runs out, as SpecialistError `out_of_memory`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not re.search("out of memory|can't allocate memory", str(error)):
+            raise
+        release_cached()
+        message = "The language model has run out of memory. Lower LANGUAGE_MODEL_WINDOW, or take a smaller or a quantised model."
+        raise SpecialistError("out_of_memory", message) from error
+
+
+def release_cached() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _left_in_container() -> list[int]:
+    """By the limit of the control group, whose count of what is used holds files that can be dropped."""
+    try:
+        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        droppable = re.search(r"^inactive_file (\d+)", (_CGROUP / "memory.stat").read_text(), re.MULTILINE)
+    except OSError:
+        return []
+    return [] if limit == "max" else [int(limit) - int(used) + (int(droppable[1]) if droppable else 0)]
