@@ -32,7 +32,7 @@ def test_it_refuses_an_odd_setting_by_its_name() -> None:
     assert "INTRAMURAL_HTTPS must be 1 or 0, not 'yes'." in done.stderr
 
 
-@pytest.mark.parametrize("profile", [None, "gpu"])
+@pytest.mark.parametrize("profile", [None, "gpu", "vllm", "llama-server"])
 def test_it_has_a_compose_file_that_the_compose_schema_accepts(profile: str | None, tmp_path: Path) -> None:
     secrets = {name: tmp_path / name for name in ("secret_key", "database_password")}
     for path in secrets.values():
@@ -52,6 +52,28 @@ def test_it_serves_in_the_container_as_it_does_in_the_tests() -> None:
     assert services["web"]["command"] == command
     assert f"CMD {json.dumps(command)}" in (ROOT / "Dockerfile").read_text()
     assert services["worker-gpu"]["command"] == services["worker"]["command"]
+
+
+@pytest.mark.parametrize("name", ["vllm", "llama-server"])
+def test_it_keeps_a_model_server_inside_and_pinned(name: str) -> None:
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    server = composed["services"][name]
+    assert server["profiles"] == [name]  # nobody starts it unasked
+    assert server["networks"] == ["inside"] and composed["networks"]["inside"]["internal"]
+    assert "ports" not in server and "secrets" not in server
+    assert re.search(r":(?:v\d+\.\d+\.\d+|server-b\d+)$", server["image"])
+    assert server["volumes"] == ["./models:/models:ro"]
+    assert "8000" in " ".join(server["command"]).split("--port")[1]
+
+
+def test_it_passes_the_settings_of_a_model_server_on_and_starts_without_one() -> None:
+    environment = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["x-application"]["environment"]
+    settings = (ROOT / "config/settings.py").read_text()
+    passed = {name: value for name, value in environment.items() if name.startswith("LANGUAGE_MODEL_")}
+    assert passed["LANGUAGE_MODEL_URL"] == "${LANGUAGE_MODEL_URL:-}"
+    assert all(f'"{name}"' in settings and value.startswith(f"${{{name}:-") for name, value in passed.items())
+    numbers = {name: value for name, value in passed.items() if f'env_int("{name}"' in settings}
+    assert all(f'env_int("{name}", {value.partition(":-")[2][:-1]},' in settings for name, value in numbers.items())
 
 
 def test_it_documents_every_setting() -> None:
