@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from django.utils import timezone
 
-from assistant.cascading import for_ledger, run_cascade
+from assistant.cascading import Outcome, for_ledger, run_cascade
 from assistant.composing import answer_text, citation_rows, sentence_events, sentence_rows
 from assistant.errors import UNEXPECTED
 from assistant.escalations.handing import hand_to_person, has_question_before, is_wish
-from assistant.events import AnswerEvent, Failed, Finished, Routed, Sources, Understood
+from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
 from assistant.followups import standalone_question, topic
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
@@ -30,7 +31,7 @@ from assistant.permissions import searchable_partitions
 from assistant.streams import LEASE
 from assistant.tiers import Attempt, Question
 from ingestion.connections import release_connection
-from ingestion.models import Chunk, Partition
+from ingestion.models import Chunk, Document, Partition
 from ingestion.permissions import readable_chunks
 from retrieval.errors import RetrievalError
 from retrieval.passages import Hit
@@ -105,11 +106,14 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
     yield Sources(row.corpora_searched, len(found.hits))
 
     since = time.perf_counter()
-    question = Question(row.standalone_question, found, _evidence(found, chunks), chunks, lambda: _is_wanted(row))
-    outcome = yield from run_cascade(decision, question)
+    found, chunks, outcome = yield from _read(row, decision, found, chunks)
     timings.mark("read", since)
     _charge(outcome.uses[0], searching, ranking)
     attempt = outcome.attempt
+    if attempt is None:
+        _record_tries(row, outcome.uses)
+        yield Finished(AnswerState.STOPPED)
+        return
     _fill(row, attempt, outcome.uses[-1].reason, found.hits, chunks)
     row.refusal["is_crisis"] = decision.is_crisis
     if not _record(row, outcome.uses, timings, attempt=attempt, chunks=chunks):
@@ -187,8 +191,10 @@ def _retrieve(question: str, partitions: Sequence[Partition]) -> SearchResult:
 
 
 def _second_gate(row: Answer, hits: Sequence[Hit]) -> dict[int, Chunk]:
-    """Every hit is read again under the same rule; what the index has and the database has not is dropped."""
-    return {chunk.pk: chunk for chunk in readable_chunks(row.conversation.user, [hit.id for hit in hits])}
+    """Every hit is read again under the same rule, for the asker as they are now; what the index has and the database has not is
+    dropped."""
+    asker = User.objects.filter(pk=row.conversation.user_id).first() or AnonymousUser()
+    return {chunk.pk: chunk for chunk in readable_chunks(asker, [hit.id for hit in hits])}
 
 
 def _choose(question: str, found: SearchResult, chunks: dict[int, Chunk]) -> SearchResult:
@@ -197,6 +203,31 @@ def _choose(question: str, found: SearchResult, chunks: dict[int, Chunk]) -> Sea
 
     release_connection()
     return choose(question, found, [ReaderPassage(pk, chunk.text, chunk.context) for pk, chunk in chunks.items()])
+
+
+def _read(
+    row: Answer, decision: Decision, found: SearchResult, chunks: dict[int, Chunk]
+) -> Generator[Sentence, None, tuple[SearchResult, dict[int, Chunk], Outcome]]:
+    """The cascade over the passages. What went while a model worked (deleted, or no longer the asker's to read) is in no answer:
+    where one has words of it, the reader answers anew from what is left."""
+    uses: list[Use] = []
+    while True:
+        question = Question(row.standalone_question, found, _evidence(found, chunks), chunks, lambda: _is_wanted(row))
+        outcome = yield from run_cascade(decision, question)
+        uses += outcome.uses
+        left = _second_gate(row, found.hits)
+        gone = {hit.id for hit in found.hits} - set(left)
+        if outcome.attempt is None or not _has_words_of(outcome.attempt, gone):
+            return found, chunks, Outcome(outcome.attempt, uses)
+        found, chunks = replace(found, hits=tuple(hit for hit in found.hits if hit.id in left)), left
+        decision = replace(decision, tiers=())
+
+
+def _has_words_of(attempt: Attempt, passages: Collection[int]) -> bool:
+    """What a model wrote may have them from any passage that it was given."""
+    if attempt.is_told:
+        return bool(passages)
+    return any(quote.passage in passages for quote in (*attempt.composition.quotes, *attempt.withheld))
 
 
 def _evidence(found: SearchResult, chunks: dict[int, Chunk]) -> list[Evidence]:
@@ -257,13 +288,30 @@ def _record(
     """Store the answer with all that is needed to replay it. False when it was stopped (or deleted) meanwhile."""
     current = Answer.objects.select_for_update().filter(pk=row.pk, state__in=OPEN_STATES).first()
     if current is None:
+        _record_tries(row, uses)
         return False
     row.timings_ms, row.finished_at, row.lease_until = timings.total(), timezone.now(), None
     row.save()
     if attempt is not None and attempt.composition.is_answered:
-        Citation.objects.bulk_create(citation_rows(row, chunks or {}, attempt.composition))
+        _cite(citation_rows(row, chunks or {}, attempt.composition))
     record_tiers(answer=row, uses=uses)
     return True
+
+
+def _cite(citations: list[Citation]) -> None:
+    """Of a document that was deleted in the last moment the citation is kept as of one that is deleted later: without it."""
+    wanted = {citation.document_id for citation in citations if citation.document_id is not None}
+    there = set(Document.objects.select_for_update().filter(pk__in=wanted).values_list("pk", flat=True))
+    for citation in citations:
+        citation.document_id = citation.document_id if citation.document_id in there else None
+    Citation.objects.bulk_create(citations)
+
+
+@transaction.atomic
+def _record_tries(row: Answer, uses: Sequence[Use]) -> None:
+    """What was done for an answer that somebody stopped; one that was deleted takes its ledger with it."""
+    if Answer.objects.select_for_update().filter(pk=row.pk).first() is not None:
+        record_tiers(answer=row, uses=uses)
 
 
 def _record_failure(row: Answer, message: str, timings: _Timings) -> AnswerEvent:

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 
 from assistant.errors import UNEXPECTED
 from assistant.events import Sentence
-from assistant.ledger.measuring import measure
+from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
 from assistant.ledger.recording import Use
-from assistant.tiers import TIERS, Attempt, Question, try_tier
+from assistant.tiers import STOPPED, TIERS, Attempt, Question, try_tier
 from ingestion.connections import release_connection
 from specialists.errors import SpecialistError
 from specialists.router.cascade import next_tier
@@ -24,35 +24,41 @@ READING = (READER, QUOTES)
 
 @dataclass(slots=True)
 class Outcome:
-    """`attempt`: the one that answered, else the first that read the passages, whose words may be offered. `uses`: all tries, in
-    order."""
+    """`attempt`: the one that answered, else the first that read the passages, whose words may be offered; None when the asker
+    has stopped the answer. `uses`: all tries, in order."""
 
-    attempt: Attempt
+    attempt: Attempt | None
     uses: list[Use] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """`attempt` is None when the tier could not work, for the reason of `problem`, or when the asker has stopped it."""
+
+    attempt: Attempt | None
+    cost: Measurement
+    problem: str = ""
+    is_stopped: bool = False
 
 
 def run_cascade(decision: Decision, question: Question) -> Generator[Sentence, None, Outcome]:
     """Yields the sentences that a tier tells before its end. A tier that cannot work costs quality, never an answer: where no
-    tier of the decision has answered or read the passages, the reader and the sentence composer stand in. Raises SpecialistError
-    when they cannot, too."""
+    tier of the decision has answered or read the passages, the reader and the sentence composer stand in; but nobody is asked for
+    who has stopped the answer. Raises SpecialistError when they cannot, too."""
     uses: list[Use] = []
     best: Attempt | None = None
     for tier in _in_order(decision):
         if best is not None and best.tier in READING and tier not in decision.tiers:
             break
-        release_connection()  # a model works now
-        with measure() as cost:
-            try:
-                attempt, problem = (yield from try_tier(tier, question)), ""
-            except SpecialistError as error:
-                logger.warning("The tier %s cannot work: %s", tier, error.public_message)
-                attempt, problem = None, error.public_message
-            except Exception:  # a bug of one tier must not cost the answer of the others
-                logger.exception("The tier %s failed", tier)
-                attempt, problem = None, UNEXPECTED
+        if uses and not question.is_wanted():
+            return Outcome(None, uses)
+        tried = yield from _try(tier, question)
+        attempt, cost = tried.attempt, tried.cost
         if attempt is None:
             failed = TierUse.Outcome.FAILED
-            uses.append(Use(tier, failed, cost.latency_ms, cost.cpu_seconds, reason=problem, decision=for_ledger(decision)))
+            uses.append(Use(tier, failed, cost.latency_ms, cost.cpu_seconds, reason=tried.problem, decision=for_ledger(decision)))
+            if tried.is_stopped:
+                return Outcome(None, uses)
             continue
         step = next_tier(decision, TierEvidence(attempt.tier, attempt.confidence, attempt.threshold))
         is_answered = attempt.composition.is_answered
@@ -67,6 +73,21 @@ def run_cascade(decision: Decision, question: Question) -> Generator[Sentence, N
     if best is None:
         raise SpecialistError("no_tier", "No model could read the passages. An administrator must run manage.py prepare.")
     return Outcome(best, uses)
+
+
+def _try(tier: str, question: Question) -> Generator[Sentence, None, _Try]:
+    release_connection()  # a model works now
+    with measure() as cost:
+        try:
+            attempt = yield from try_tier(tier, question)
+        except SpecialistError as error:
+            if error.code != STOPPED:
+                logger.warning("The tier %s cannot work: %s", tier, error.public_message)
+            return _Try(None, cost, error.public_message, is_stopped=error.code == STOPPED)
+        except Exception:  # a bug of one tier must not cost the answer of the others
+            logger.exception("The tier %s failed", tier)
+            return _Try(None, cost, UNEXPECTED)
+    return _Try(attempt, cost)
 
 
 def for_ledger(decision: Decision) -> dict[str, object]:

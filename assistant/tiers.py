@@ -20,6 +20,7 @@ from specialists.router.types import QUOTES, READER, SPECIALIST
 if TYPE_CHECKING:
     from retrieval.search import SearchResult
 
+STOPPED = "stopped"  # the code of what is raised when the asker no longer waits
 LEAST_SUPPORT = 0.5  # of a written answer's sentences: with less, what is left would say something else than was written
 
 
@@ -104,7 +105,7 @@ def _write(question: Question) -> Trying:
         yield Sentence(sentence.text, tuple(place + 1 for place in sentence.quotes), layout=sentence.layout, is_recorded=False)
         if not question.is_wanted():
             writing.close()  # which stops the model
-            raise SpecialistError("stopped", "The answer was stopped.")
+            raise SpecialistError(STOPPED, "The answer was stopped.")
     is_answered = draft.support >= LEAST_SUPPORT
     composition = Composition(is_answered, draft.support, tuple(draft.quotes) if is_answered else (), tuple(draft.sentences))
     return Attempt(
