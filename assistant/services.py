@@ -75,7 +75,8 @@ def create_answer(
             conversation = Conversation.objects.create(
                 user=user, title=_title(text), is_internal=manner.is_internal, is_narrowed=bool(corpora), door=manner.door
             )  # fmt: skip
-            conversation.corpora.set(corpora)
+            if corpora:
+                conversation.corpora.set(corpora)
         else:
             Conversation.objects.filter(pk=conversation.pk).update(updated_at=timezone.now())
         return Answer.objects.create(

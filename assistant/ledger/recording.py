@@ -37,7 +37,7 @@ def record_tiers(*, answer: Answer, uses: Sequence[Use]) -> None:
     if not answer.conversation.is_internal:
         tokens = sum(row.tokens_in + row.tokens_out for row in rows)
         cost = sum((row.price for row in rows), Decimal(0))
-        count_work(user=answer.conversation.user, token=answer.api_token, tokens=tokens, cost=cost)
+        count_work(user=answer.conversation.user, token_id=answer.api_token_id, tokens=tokens, cost=cost)
 
 
 def _row(answer: Answer, order: int, use: Use) -> TierUse:

@@ -55,11 +55,16 @@ def take_question(*, user: User, token: ApiToken | None = None) -> None:
     DailyUse.objects.filter(pk=use.pk).update(questions=F("questions") + 1)
 
 
-def count_work(*, user: User, token: ApiToken | None, tokens: int, cost: Decimal) -> None:
+def count_work(*, user: User, token_id: int | None, tokens: int, cost: Decimal) -> None:
     """Count what answering took."""
-    if tokens or cost:
-        use = _use_of_today(user, token)
-        DailyUse.objects.filter(pk=use.pk).update(tokens=F("tokens") + tokens, cost=F("cost") + cost)
+    if not (tokens or cost):
+        return
+    day = timezone.localdate()
+    rows = DailyUse.objects.filter(day=day, user=user, token=token_id)
+    more = {"tokens": F("tokens") + tokens, "cost": F("cost") + cost}
+    if not rows.update(**more):  # asked before midnight, or from the command line
+        DailyUse.objects.get_or_create(day=day, user=user, token_id=token_id)
+        rows.update(**more)
 
 
 def allowances(user: User, token: ApiToken | None = None) -> list[Allowance]:
@@ -68,17 +73,22 @@ def allowances(user: User, token: ApiToken | None = None) -> list[Allowance]:
     A person's own limit replaces those of their groups, of which the widest holds, and these replace everyone's; a token's comes
     on top. Each kind is looked for by itself.
     """
-    found = []
-    own = _widest(Limit.objects.filter(user=user)) or {}
-    of_groups = _widest(Limit.objects.filter(group__user=user)) or {}
-    of_all = _widest(Limit.objects.filter(user=None, group=None, token=None)) or {}
-    merged = {kind: next((part[kind] for part in (own, of_groups, of_all) if kind in part), None) for kind in KINDS}
+    holding = Q(user=user) | Q(group__user=user) | Q(user=None, group=None, token=None)
+    rows = list(Limit.objects.filter(holding | Q(token=token) if token else holding).distinct())
+    if not rows:
+        return []
+    of_person = [row for row in rows if row.token_id is None]
+    own, of_groups, of_all = (
+        _widest(row for row in of_person if (row.user_id is not None, row.group_id is not None) == kind)
+        for kind in ((True, False), (False, True), (False, False))
+    )
     used = _used(Q(user=user))
-    found += [Allowance(kind, used[kind], limit) for kind, limit in merged.items() if limit is not None]
-    if token is not None:
+    merged = {**of_all, **of_groups, **own}
+    found = [Allowance(kind, used[kind], merged[kind]) for kind in KINDS if kind in merged]
+    if token is not None and len(of_person) < len(rows):
         used = _used(Q(token=token))
-        limits = _widest(Limit.objects.filter(token=token)) or {}
-        found += [Allowance(kind, used[kind], limit, is_of_token=True) for kind, limit in limits.items() if limit is not None]
+        limits = _widest(row for row in rows if row.token_id is not None)
+        found += [Allowance(kind, used[kind], limit, is_of_token=True) for kind, limit in limits.items()]
     return found
 
 
@@ -88,16 +98,14 @@ def nearest_limit(user: User, token: ApiToken | None = None) -> Allowance | None
     return max(near, key=lambda item: item.used / item.limit if item.limit else Decimal("Infinity"), default=None)
 
 
-def _widest(limits: Iterable[Limit]) -> dict[str, Decimal | None] | None:
-    """By kind, the largest limit of several; None (no limit) is the largest of all, and stands only where every one is silent."""
-    rows = list(limits)
-    if not rows:
-        return None
-    widest: dict[str, Decimal | None] = {}
-    for kind in KINDS:
-        values = [getattr(row, kind) for row in rows if getattr(row, kind) is not None]
-        if values:
-            widest[kind] = Decimal(max(values))
+def _widest(limits: Iterable[Limit]) -> dict[str, Decimal]:
+    """By kind, the largest of several limits; a kind of which none of them speaks is left out."""
+    widest: dict[str, Decimal] = {}
+    for row in limits:
+        for kind in KINDS:
+            value = getattr(row, kind)
+            if value is not None:
+                widest[kind] = max(Decimal(value), widest.get(kind, Decimal(0)))
     return widest
 
 
@@ -107,8 +115,8 @@ def _used(whose: Q) -> dict[str, Decimal]:
 
 
 def _use_of_today(user: User, token: ApiToken | None) -> DailyUse:
-    """Today's row, locked, so that two questions at once cannot both be the last."""
-    row, _ = DailyUse.objects.get_or_create(day=timezone.localdate(), user=user, token=token)
+    """Today's row, locked within a transaction, so that two questions at once cannot both be the last."""
+    rows = DailyUse.objects.filter(day=timezone.localdate(), user=user, token=token)
     if transaction.get_connection().in_atomic_block:
-        return DailyUse.objects.select_for_update().get(pk=row.pk)
-    return row
+        rows = rows.select_for_update()
+    return rows.first() or rows.get_or_create(day=timezone.localdate(), user=user, token=token)[0]

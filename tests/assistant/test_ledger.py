@@ -17,6 +17,7 @@ from assistant.ledger.models import TierUse
 from assistant.ledger.presentation import as_table, money
 from assistant.ledger.recording import Use, about_tokens, record_tiers
 from assistant.ledger.report import latency_of, report_routes
+from assistant.limits.using import take_question
 from assistant.models import Answer, AnswerState, Feedback
 from assistant.services import record_feedback
 from config.costs import read_costs
@@ -106,13 +107,16 @@ def test_it_measures_a_block_within_a_block_and_one_that_fails() -> None:
 # --- Prices -----------------------------------------------------------------------------------------------------------
 
 
-def test_it_keeps_each_try_with_its_price_in_one_query(people: People, django_assert_num_queries: Any) -> None:
+def test_it_keeps_each_try_with_its_price_in_one_query_and_counts_it_in_another(
+    people: People, django_assert_num_queries: Any
+) -> None:
     answer = make_answer(people.ben, "How many days?", state=AnswerState.ANSWERED, route="largest")
     uses = [
         Use("reader", "escalated", 90.0, 0.5, tokens_in=1200, confidence=0.31, reason="not sure enough", decision={"fact": 0.9}),
         Use("largest", "answered", 900.0, 0.1, gpu_seconds=2.0, tokens_in=3000, tokens_out=200),
     ]
-    with django_assert_num_queries(1):
+    take_question(user=people.ben)
+    with django_assert_num_queries(2):
         record_tiers(answer=answer, uses=uses)
     reader, largest = answer.tier_uses.all()
     assert (reader.tier, reader.order, reader.price, reader.decision) == ("reader", 0, Decimal("0.005"), {"fact": 0.9})
