@@ -107,7 +107,7 @@ def test_it_measures_a_block_within_a_block_and_one_that_fails() -> None:
 # --- Prices -----------------------------------------------------------------------------------------------------------
 
 
-def test_it_keeps_each_try_with_its_price_in_one_query_and_counts_it_in_another(
+def test_it_keeps_each_try_with_its_price_in_one_query_and_counts_in_another(
     people: People, django_assert_num_queries: Any
 ) -> None:
     answer = make_answer(people.ben, "How many days?", state=AnswerState.ANSWERED, route="largest")
