@@ -51,6 +51,11 @@ def text_of(content: str | Sequence[Part] | None, *, param: str) -> str:
     return "\n".join(part.text for part in content)
 
 
+def asks(text: str) -> bool:
+    """Whether there is a word in it; messages without one are passed over."""
+    return any(char.isalnum() for char in text)
+
+
 def corpus_names(metadata: dict[str, Any] | None) -> list[str]:
     """The corpora of the request's metadata: names or slugs, as a list or separated by commas."""
     given = (metadata or {}).get("corpora", [])

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from ninja import Router
 
-from assistant.api.asking import Wish, begin, corpus_names, refuse_other_output, text_of
+from assistant.api.asking import Wish, asks, begin, corpus_names, refuse_other_output, text_of
 from assistant.api.catalogue import model_named
 from assistant.api.completed import Completed
 from assistant.api.errors import ApiError, ErrorBody, error_response
@@ -44,10 +44,11 @@ def _wish(body: ChatRequest) -> Wish:
     if body.n not in (None, 1):
         raise ApiError(400, "one_answer", "One answer is made for a question: leave out n.", param="n")
     refuse_other_output(body.response_format)
-    asked = [_question(text_of(item.content, param="messages")) for item in body.messages if item.role == "user"]
+    said = [_question(text_of(item.content, param="messages")) for item in body.messages if item.role == "user"]
+    asked = [text for text in said if asks(text)]
     if not asked:
-        raise ApiError(400, "no_question", "There is no message of the role “user”: nothing is asked.", param="messages")
-    return Wish(asked[-1], model_named(body.model), corpus_names(body.metadata), [text for text in asked[:-1] if text])
+        raise ApiError(400, "no_question", "There is no message of the role “user” with a question in it.", param="messages")
+    return Wish(asked[-1], model_named(body.model), corpus_names(body.metadata), asked[:-1])
 
 
 def _question(text: str) -> str:

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest
 from ninja import File, Query, Router, Schema
 from ninja.files import UploadedFile
 from ninja.responses import Status
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from assistant.api.errors import ApiError
 from assistant.api.gate import ApiRequest
@@ -52,7 +52,7 @@ class CorporaOut(Schema):
 class NewCorpus(Schema):
     name: str = Field(min_length=1, max_length=120, pattern=r"\S")
     description: str = Field(default="", max_length=2000)
-    everyone: bool = Field(description="whether everyone in the organization may read it; else its owner alone, for now")
+    everyone: StrictBool = Field(description="whether everyone in the organization may read it; else its owner alone, for now")
 
 
 class DocumentOut(Schema):
@@ -121,7 +121,8 @@ def create_corpus(request: HttpRequest, body: NewCorpus) -> Any:
         name, description = plain_text(body.name), plain_text(body.description)
         made = services.create_corpus(name=name, owner=token.user, description=description, groups=groups)
     except IngestionError as error:
-        raise ApiError(400, error.code, error.public_message, param="name") from None
+        status = 409 if error.code == "corpus_name_taken" else 400
+        raise ApiError(status, error.code, error.public_message, param="name") from None
     return Status(201, _corpus(made, can_read=True, can_manage=True))
 
 

@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from ninja import Router
 
-from assistant.api.asking import Wish, begin, corpus_names, refuse_other_output, text_of
+from assistant.api.asking import Wish, asks, begin, corpus_names, refuse_other_output, text_of
 from assistant.api.catalogue import model_named
 from assistant.api.completed import Completed
 from assistant.api.errors import ApiError, ErrorBody, error_response
@@ -42,14 +42,15 @@ async def responses(request: HttpRequest, body: ResponseRequest) -> HttpResponse
 def _begin(token: ApiToken, body: ResponseRequest) -> Answer:
     refuse_other_output((body.text or {}).get("format"))
     messages = [("user", body.input)] if isinstance(body.input, str) else [(item.role, item.content) for item in body.input]
-    asked = [plain_text(text_of(content, param="input")).strip() for role, content in messages if role == "user"]
+    said = [plain_text(text_of(content, param="input")).strip() for role, content in messages if role == "user"]
+    asked = [text for text in said if asks(text)]
     if not asked:
-        raise ApiError(400, "no_question", "There is no input of the role “user”: nothing is asked.", param="input")
+        raise ApiError(400, "no_question", "There is no input of the role “user” with a question in it.", param="input")
     names, before = corpus_names(body.metadata), _conversation(token, body.previous_response_id)
     if before is not None and names:
-        said = "A conversation searches the corpora with which it began. Leave them out, or begin a new one."
-        raise ApiError(400, "corpora_are_chosen", said, param="metadata.corpora")
-    earlier = () if before is not None else [text for text in asked[:-1] if text]
+        told = "A conversation searches the corpora with which it began. Leave them out, or begin a new one."
+        raise ApiError(400, "corpora_are_chosen", told, param="metadata.corpora")
+    earlier = () if before is not None else asked[:-1]
     return begin(token, Wish(asked[-1], model_named(body.model), names, earlier, before))
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 MAX_MESSAGES = 200
 MOST_TEXTS = 256
+_WORD = "[A-Za-z0-9]"  # of the description: what is asked may be in any script
 ToolChoice = Literal["none", "auto"]  # answers come from documents; no tool is called here
 Text = Annotated[str, Field(min_length=1)]
-_A_USER: dict[str, Any] = {"contains": {"properties": {"role": {"const": "user"}}}}
+_ASKS: dict[str, Any] = {
+    "contains": {
+        "required": ["role", "content"],
+        "properties": {"role": {"const": "user"}, "content": {"type": "string", "pattern": _WORD}},
+    }
+}
 
 
 class Part(Schema):
@@ -27,15 +33,15 @@ class Message(Schema):
 
 
 class StreamOptions(Schema):
-    include_usage: bool = False
+    include_usage: StrictBool = False
 
 
 class ChatRequest(Schema):
     """`metadata.corpora`: names of corpora, separated by commas, to which the search is narrowed."""
 
     model: str = "intramural"
-    messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, json_schema_extra=_A_USER)
-    stream: bool = False
+    messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, json_schema_extra=_ASKS)
+    stream: StrictBool = False
     stream_options: StreamOptions | None = None
     stop: str | list[str] | None = None
     n: int | None = 1
@@ -49,12 +55,19 @@ class InputMessage(Schema):
     content: str | list[Part]
 
 
+_Words = Annotated[str, Field(json_schema_extra={"pattern": _WORD})]
+_Messages = Annotated[list[InputMessage], Field(json_schema_extra=_ASKS)]
+
+
 class ResponseRequest(Schema):
     """`previous_response_id` continues the conversation of that answer."""
 
     model: str = "intramural"
-    input: Text | Annotated[list[InputMessage], Field(min_length=1)]
-    stream: bool = False
+    input: (
+        Annotated[str, Field(json_schema_extra={"pattern": _WORD})]
+        | Annotated[list[InputMessage], Field(json_schema_extra=_ASKS)]
+    )
+    stream: StrictBool = False
     previous_response_id: str | None = None
     metadata: dict[str, Any] | None = None
     text: dict[str, Any] | None = None

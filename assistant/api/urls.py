@@ -16,6 +16,7 @@ from assistant.api.errors import ERROR_SCHEMA, REFUSALS, ApiError, error_respons
 from assistant.errors import UNEXPECTED
 
 logger = logging.getLogger(__name__)
+STREAMED = ("/v1/chat/completions", "/v1/responses")
 
 
 class ProgramsAPI(NinjaAPI):
@@ -27,9 +28,11 @@ class ProgramsAPI(NinjaAPI):
         schema["components"]["schemas"]["Error"] = ERROR_SCHEMA
         content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
         refusals = {str(status): {"description": words, "content": content} for status, words in REFUSALS.items()}
-        for methods in schema["paths"].values():
+        for path, methods in schema["paths"].items():
             for operation in methods.values():
                 operation["responses"] |= refusals
+                if path in STREAMED:
+                    operation["responses"][200]["content"]["text/event-stream"] = {"schema": {"type": "string"}}
         return schema
 
 
