@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from assistant.api.errors import ApiError
 from assistant.api.gate import ApiRequest
@@ -58,7 +58,7 @@ class ConversationDetail(ConversationOut):
     answers: list[AnswerOut]
 
 
-class FeedbackIn(Schema):
+class FeedbackIn(BaseModel):
     verdict: Literal["helpful", "not_helpful"]
     reason: Literal["", "wrong", "incomplete", "wrong_source", "outdated", "should_answer"] = ""
     comment: str = Field(default="", max_length=2000)

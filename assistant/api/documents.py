@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest
 from ninja import File, Query, Router, Schema
 from ninja.files import UploadedFile
 from ninja.responses import Status
-from pydantic import Field, StrictBool
+from pydantic import BaseModel, Field, StrictBool
 
 from assistant.api.errors import ApiError
 from assistant.api.gate import ApiRequest
@@ -49,7 +49,7 @@ class CorporaOut(Schema):
     corpora: list[CorpusOut]
 
 
-class NewCorpus(Schema):
+class NewCorpus(BaseModel):
     name: str = Field(min_length=1, max_length=120, pattern=r"\S")
     description: str = Field(default="", max_length=2000)
     everyone: StrictBool = Field(description="whether everyone in the organization may read it; else its owner alone, for now")

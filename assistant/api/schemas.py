@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from ninja import Schema
-from pydantic import Field, StrictBool
+from pydantic import BaseModel, Field, StrictBool
 
 MAX_MESSAGES = 200
 MOST_TEXTS = 256
@@ -20,23 +19,26 @@ _ASKS: dict[str, Any] = {
 }
 
 
-class Part(Schema):
+class Part(BaseModel):
     """A piece of a message. Only text is read."""
 
-    type: str = "text"
+    type: str = Field(default="text", json_schema_extra={"enum": ["text", "input_text", "output_text"]})
     text: str = ""
 
 
-class Message(Schema):
+class Message(BaseModel):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[Part] | None = None
 
 
-class StreamOptions(Schema):
+class StreamOptions(BaseModel):
     include_usage: StrictBool = False
 
 
-class ChatRequest(Schema):
+_One = Annotated[int, Field(json_schema_extra={"const": 1})]
+
+
+class ChatRequest(BaseModel):
     """`metadata.corpora`: names of corpora, separated by commas, to which the search is narrowed."""
 
     model: str = "intramural"
@@ -44,13 +46,13 @@ class ChatRequest(Schema):
     stream: StrictBool = False
     stream_options: StreamOptions | None = None
     stop: str | list[str] | None = None
-    n: int | None = 1
+    n: _One | None = 1
     metadata: dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
     tool_choice: ToolChoice | None = None
 
 
-class InputMessage(Schema):
+class InputMessage(BaseModel):
     role: Literal["system", "developer", "user", "assistant"] = "user"
     content: str | list[Part]
 
@@ -59,7 +61,7 @@ _Words = Annotated[str, Field(json_schema_extra={"pattern": _WORD})]
 _Messages = Annotated[list[InputMessage], Field(json_schema_extra=_ASKS)]
 
 
-class ResponseRequest(Schema):
+class ResponseRequest(BaseModel):
     """`previous_response_id` continues the conversation of that answer."""
 
     model: str = "intramural"
@@ -74,7 +76,7 @@ class ResponseRequest(Schema):
     tool_choice: ToolChoice | None = None
 
 
-class EmbeddingRequest(Schema):
+class EmbeddingRequest(BaseModel):
     model: str
     input: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
     encoding_format: Literal["float", "base64"] = "float"

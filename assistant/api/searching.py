@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from ninja import Router, Schema
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from assistant.api.asking import named_corpora
 from assistant.api.errors import ApiError
@@ -22,7 +22,7 @@ router = Router(tags=["Search"])
 MAX_QUERY = 2000
 
 
-class SearchRequest(Schema):
+class SearchRequest(BaseModel):
     query: str = Field(min_length=1, max_length=MAX_QUERY, pattern=r"\S")
     corpora: list[str] = Field(default=[], description="names of corpora; none searches all that may be read")
     top_k: int = Field(default=10, ge=1, le=100)

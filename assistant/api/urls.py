@@ -32,7 +32,7 @@ class ProgramsAPI(NinjaAPI):
             for operation in methods.values():
                 operation["responses"] |= refusals
                 if path in STREAMED:
-                    operation["responses"][200]["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+                    operation["responses"][200]["content"]["text/event-stream"] = {"schema": {"type": "object"}}
         return schema
 
 
