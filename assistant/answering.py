@@ -24,13 +24,13 @@ from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, So
 from assistant.followups import standalone_question, topic
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
-from assistant.ledger.recording import Use, record_tiers
+from assistant.ledger.recording import Use, count_uses, record_tiers
 from assistant.models import SEARCH_ANYWAY, Answer, AnswerState, Citation
 from assistant.offers import as_rows
 from assistant.permissions import searchable_partitions
 from assistant.streams import LEASE
 from assistant.tiers import Attempt, Question
-from ingestion.connections import release_connection
+from ingestion.connections import lend_connection
 from ingestion.models import Chunk, Document, Partition
 from ingestion.permissions import readable_chunks
 from retrieval.errors import RetrievalError
@@ -172,7 +172,7 @@ def _route(row: Answer, partitions: Sequence[Partition]) -> Decision:
     from retrieval.search import question_vector
 
     rules = current_rules()
-    release_connection()
+    lend_connection()
     corpora = sorted({partition.corpus_id for partition in partitions})
     vector = question_vector(row.question)[0]
     installed = installed_tiers()
@@ -186,7 +186,7 @@ def _retrieve(question: str, partitions: Sequence[Partition]) -> SearchResult:
     from retrieval.search import search
     from specialists.reranker.choosing import CANDIDATES
 
-    release_connection()  # the model works now
+    lend_connection()  # the model works now
     return search(question, scope=[partition.key for partition in partitions], top_k=CANDIDATES)
 
 
@@ -201,7 +201,7 @@ def _choose(question: str, found: SearchResult, chunks: dict[int, Chunk]) -> Sea
     from specialists.reader.serving import ReaderPassage
     from specialists.reranker.choosing import choose
 
-    release_connection()
+    lend_connection()
     return choose(question, found, [ReaderPassage(pk, chunk.text, chunk.context) for pk, chunk in chunks.items()])
 
 
@@ -256,7 +256,7 @@ def _is_wanted(row: Answer) -> bool:
         lease = timezone.now() + LEASE
         return bool(Answer.objects.filter(pk=row.pk, state__in=OPEN_STATES).update(lease_until=lease))
     finally:
-        release_connection()
+        lend_connection()
 
 
 def _charge(use: Use, *before: Measurement) -> None:
@@ -309,9 +309,11 @@ def _cite(citations: list[Citation]) -> None:
 
 @transaction.atomic
 def _record_tries(row: Answer, uses: Sequence[Use]) -> None:
-    """What was done for an answer that somebody stopped; one that was deleted takes its ledger with it."""
+    """What was done for an answer that somebody stopped; one that was deleted takes its ledger with it, but counts."""
     if Answer.objects.select_for_update().filter(pk=row.pk).first() is not None:
         record_tiers(answer=row, uses=uses)
+    else:
+        count_uses(answer=row, uses=uses)
 
 
 def _record_failure(row: Answer, message: str, timings: _Timings) -> AnswerEvent:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
 from assistant.errors import UNEXPECTED
 from assistant.events import Sentence
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
-from assistant.ledger.recording import Use
-from assistant.tiers import STOPPED, TIERS, Attempt, Question, try_tier
-from ingestion.connections import release_connection
+from assistant.ledger.recording import Use, about_tokens
+from assistant.tiers import STOPPED, TIERS, Attempt, Question, Trying, about_tokens_of, try_tier
+from ingestion.connections import lend_connection
 from specialists.errors import SpecialistError
 from specialists.router.cascade import next_tier
 from specialists.router.types import QUOTES, READER, Decision, TierEvidence
@@ -33,12 +34,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """`attempt` is None when the tier could not work, for the reason of `problem`, or when the asker has stopped it."""
+    """`attempt` is None when the tier could not work, for the reason of `problem`, or when the asker has stopped it; the tokens
+    are then about those of what it was given and had told by then."""
 
     attempt: Attempt | None
     cost: Measurement
     problem: str = ""
     is_stopped: bool = False
+    tokens_in: int = 0
+    tokens_out: int = 0
 
 
 def run_cascade(decision: Decision, question: Question) -> Generator[Sentence, None, Outcome]:
@@ -56,7 +60,10 @@ def run_cascade(decision: Decision, question: Question) -> Generator[Sentence, N
         attempt, cost = tried.attempt, tried.cost
         if attempt is None:
             failed = TierUse.Outcome.FAILED
-            uses.append(Use(tier, failed, cost.latency_ms, cost.cpu_seconds, reason=tried.problem, decision=for_ledger(decision)))
+            uses.append(Use(
+                tier, failed, cost.latency_ms, cost.cpu_seconds, tokens_in=tried.tokens_in, tokens_out=tried.tokens_out,
+                reason=tried.problem, decision=for_ledger(decision),
+            ))  # fmt: skip
             if tried.is_stopped:
                 return Outcome(None, uses)
             continue
@@ -76,18 +83,34 @@ def run_cascade(decision: Decision, question: Question) -> Generator[Sentence, N
 
 
 def _try(tier: str, question: Question) -> Generator[Sentence, None, _Try]:
-    release_connection()  # a model works now
+    lend_connection()  # a model works now
+    told: list[str] = []
     with measure() as cost:
         try:
-            attempt = yield from try_tier(tier, question)
+            attempt = yield from _noting(try_tier(tier, question), told)
         except SpecialistError as error:
             if error.code != STOPPED:
                 logger.warning("The tier %s cannot work: %s", tier, error.public_message)
-            return _Try(None, cost, error.public_message, is_stopped=error.code == STOPPED)
+            problem, is_stopped = error.public_message, error.code == STOPPED
         except Exception:  # a bug of one tier must not cost the answer of the others
             logger.exception("The tier %s failed", tier)
-            return _Try(None, cost, UNEXPECTED)
-    return _Try(attempt, cost)
+            problem, is_stopped = UNEXPECTED, False
+        else:
+            return _Try(attempt, cost)
+    return _Try(None, cost, problem, is_stopped, about_tokens_of(question) if told else 0, about_tokens(*told))
+
+
+def _noting(trying: Trying, told: list[str]) -> Trying:
+    """Passes on what a tier tells, and keeps the words: they are what is known of a try that does not come to its end."""
+    with closing(trying):
+        while True:
+            try:
+                sentence = next(trying)
+            except StopIteration as end:
+                attempt: Attempt = end.value
+                return attempt
+            told.append(sentence.text)
+            yield sentence
 
 
 def for_ledger(decision: Decision) -> dict[str, object]:

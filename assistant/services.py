@@ -101,12 +101,13 @@ def start_answer(
 ) -> Answer:
     """Store the question and begin to answer it in the background."""
     streams.expire_lost_answers()
-    unfinished = Answer.objects.filter(conversation__in=conversations_of(user)).exclude(state__in=FINAL_STATES)
-    if unfinished.count() >= MAX_OPEN_PER_PERSON:
-        raise QuestionError("too_many", "Several of your questions are still being answered. Wait for one of them.")
     if streams.waiting_answers() >= MAX_WAITING:
         raise QuestionError("busy", "Too many questions are waiting at the moment. Ask again in a minute.")
     with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)  # one after another, so that no two are both the last
+        unfinished = Answer.objects.filter(conversation__in=conversations_of(user)).exclude(state__in=FINAL_STATES)
+        if unfinished.count() >= MAX_OPEN_PER_PERSON:
+            raise QuestionError("too_many", "Several of your questions are still being answered. Wait for one of them.")
         take_question(user=user, token=manner.token)
         row = create_answer(
             user=user, question=question, conversation=conversation, corpora=corpora, understood_as=understood_as, manner=manner

@@ -73,7 +73,7 @@ def _read(question: Question) -> Trying:
     spans = find(question.text, reading, question.evidence)
     refusal, kept = decide_for(question.text, reading, spans, question.evidence, question.found, question.chunks)
     composed = compose_spans(question.text, spans)
-    tokens = _about_tokens(question)
+    tokens = about_tokens_of(question)
     if refusal.is_answered:
         return Attempt(READER, reader.name, composed, refusal.probability, refusal.threshold, kept, tokens_in=tokens)
     offered = offer(spans)
@@ -83,7 +83,7 @@ def _read(question: Question) -> Trying:
 def _quote(question: Question) -> Trying:
     yield from ()
     composition = compose(question.text, question.evidence)
-    least, tokens = load_parameters().threshold, _about_tokens(question)
+    least, tokens = load_parameters().threshold, about_tokens_of(question)
     return Attempt(QUOTES, EXTRACTIVE_MODEL, composition, composition.confidence, least, tokens_in=tokens)
 
 
@@ -114,7 +114,7 @@ def _write(question: Question) -> Trying:
     )  # fmt: skip
 
 
-def _about_tokens(question: Question) -> int:
+def about_tokens_of(question: Question) -> int:
     return about_tokens(question.text, *(item.text for item in question.evidence))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 
 from assistant.api.catalogue import OfferedModel
 from assistant.api.errors import ApiError
@@ -26,6 +27,8 @@ from ingestion.connections import release_connection
 from ingestion.models import Corpus
 from ingestion.permissions import readable_corpora
 
+TURNS_REMEMBERED = 20
+T = TypeVar("T")
 TOO_BUSY = frozenset({"busy", "too_many", OVER})
 
 
@@ -75,18 +78,28 @@ def refuse_other_output(output_format: dict[str, Any] | None) -> None:
 def begin(token: ApiToken, wish: Wish) -> Answer:
     """Store the question and begin to answer it. Raises ApiError when it is not accepted."""
     corpora = named_corpora(token, wish.corpora)
-    turns: list[tuple[str, str]] = []
-    for asked in wish.earlier:
-        turns.append((asked, standalone_question(asked, topic(turns))))
     try:
         return start_answer(
             user=token.user, question=wish.question, conversation=wish.conversation, corpora=corpora,
-            understood_as=standalone_question(wish.question, topic(turns)) if turns else "",
+            understood_as=_understood(wish),
             manner=Manner(door=wish.door, tier=wish.model.tier, token=token),
         )  # fmt: skip
     except QuestionError as error:
         status = 429 if error.code in TOO_BUSY else 400
         raise ApiError(status, error.code, error.public_message, param="messages") from None
+
+
+def _understood(wish: Wish) -> str:
+    """The question in its conversation, of which as much counts as of one that is kept here; empty when it stands alone."""
+    limit = settings.MAX_QUESTION_CHARACTERS
+    turns: list[tuple[str, str]] = []
+    for asked in [text for text in wish.earlier if len(text) <= limit][-TURNS_REMEMBERED:]:
+        turns.append((asked, _short(standalone_question(asked, topic(turns)), otherwise=asked)))
+    return _short(standalone_question(wish.question, topic(turns)), otherwise="") if turns and len(wish.question) <= limit else ""
+
+
+def _short(text: str, *, otherwise: str) -> str:
+    return text if len(text) <= settings.MAX_QUESTION_CHARACTERS else otherwise
 
 
 def named_corpora(token: ApiToken, names: Sequence[str], *, param: str = "metadata.corpora") -> list[Corpus]:
@@ -105,13 +118,13 @@ async def follow_for(token: ApiToken, answer_id: int) -> AsyncGenerator[AnswerEv
     try:
         async for event in events:
             if time.monotonic() - checked >= RECHECK_S:
-                if not await _in_thread(lambda: valid_tokens().filter(pk=token.pk).exists()):
+                if not await in_thread(lambda: valid_tokens().filter(pk=token.pk).exists()):
                     return
                 checked = time.monotonic()
             yield event
     finally:
         await events.aclose()
-        await _in_thread(lambda: _stop(answer_id))
+        await in_thread(lambda: _stop(answer_id))
 
 
 def _stop(answer_id: int) -> None:
@@ -120,8 +133,10 @@ def _stop(answer_id: int) -> None:
         stop_answer(answer=row)
 
 
-async def _in_thread(work: Any) -> Any:
-    def run() -> Any:
+async def in_thread(work: Callable[[], T]) -> T:
+    """Database work off the event loop, whose connection is given back at once."""
+
+    def run() -> T:
         try:
             return work()
         finally:

@@ -20,10 +20,11 @@ class OfferedModel:
     description: str
 
 
+_WRITES = "The language model here writes, each sentence checked; where it cannot, the reader quotes."
 _BY_TIER = {
     READER: OfferedModel("intramural-reader", READER, "Quotes what the documents say, and writes nothing of its own."),
     QUOTES: OfferedModel("intramural-quotes", QUOTES, "Quotes the sentences that fit best, without a trained reader."),
-    SPECIALIST: OfferedModel("intramural-specialist", SPECIALIST, "The language model here writes; each sentence is checked."),
+    SPECIALIST: OfferedModel("intramural-specialist", SPECIALIST, _WRITES),
 }  # fmt: skip
 
 

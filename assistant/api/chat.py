@@ -7,18 +7,17 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from ninja import Router
 
-from assistant.api.asking import Wish, asks, begin, corpus_names, refuse_other_output, text_of
+from assistant.api.asking import Wish, asks, begin, corpus_names, in_thread, refuse_other_output, text_of
 from assistant.api.catalogue import model_named
 from assistant.api.completed import Completed
-from assistant.api.errors import ApiError, ErrorBody, error_response
+from assistant.api.errors import ApiError, ErrorBody, answer_error
 from assistant.api.gate import ApiRequest
 from assistant.api.schemas import ChatRequest
 from assistant.api.stopping import LONGEST, MOST
-from assistant.api.streaming import HEADERS, HEARTBEAT, End, Piece, Waiting, Words, pieces
+from assistant.api.streaming import HEADERS, HEARTBEAT, Piece, Waiting, Words, ending, pieces
 from assistant.models import Answer
 from assistant.services import plain_text
 
@@ -30,14 +29,14 @@ async def chat_completions(request: HttpRequest, body: ChatRequest) -> HttpRespo
     """Answers the last user message from the documents that the token's person may read. Earlier user messages say what a
     follow-up is about; system messages are not read."""
     asked: ApiRequest = request  # type: ignore[assignment]
-    wish, stop = _wish(body), _stop_sequences(body)
-    row = await sync_to_async(begin)(asked.token, wish)
-    answered = pieces(asked.token, row.pk, request.build_absolute_uri, stop)
+    stop = _stop_sequences(body)
+    row = await in_thread(lambda: begin(asked.token, _wish(body)))
+    answered = pieces(asked.token, row.pk, request.build_absolute_uri, stop if body.stream else ())
     if body.stream:
         with_usage = bool(body.stream_options and body.stream_options.include_usage)
         chunks = _chunks(answered, _Head(row, body.model), with_usage=with_usage)
         return StreamingHttpResponse(chunks, content_type="text/event-stream", headers=HEADERS)
-    return await _whole(answered, _Head(row, body.model))
+    return await _whole(answered, _Head(row, body.model), stop)
 
 
 def _wish(body: ChatRequest) -> Wish:
@@ -94,17 +93,13 @@ async def _chunks(answered: AsyncIterator[Piece], head: _Head, *, with_usage: bo
     yield b"data: [DONE]\n\n"
 
 
-async def _whole(answered: AsyncIterator[Piece], head: _Head) -> HttpResponse:
-    text, end = "", None
-    async for piece in answered:
-        if isinstance(piece, Words):
-            text += piece.text
-        elif isinstance(piece, ErrorBody):
-            return error_response(piece.status, piece.code, piece.message)
-        elif isinstance(piece, End):
-            end = piece
-    assert end is not None  # the pieces end with End or an ErrorBody
-    message = {"role": "assistant", "content": text, "refusal": None, "annotations": _annotations(end.annotations)}
+async def _whole(answered: AsyncIterator[Piece], head: _Head, stop: Sequence[str]) -> HttpResponse:
+    """The answer as it is recorded: what a model wrote and the product withdrew is not in it."""
+    end = await ending(answered)
+    if isinstance(end, ErrorBody):
+        return answer_error(end)
+    text, annotations = end.completed.until(stop)
+    message = {"role": "assistant", "content": text, "refusal": None, "annotations": _annotations(annotations)}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(end.completed)}
     whole = {**head.fields("chat.completion"), "choices": [choice], "usage": _usage(end.completed)}
     return JsonResponse({**whole, "intramural": end.completed.about})

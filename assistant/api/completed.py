@@ -11,6 +11,7 @@ from django.db.models import Sum
 from django.urls import reverse
 
 from assistant.api.errors import ErrorBody
+from assistant.api.stopping import Stopper
 from assistant.ledger.models import TierUse
 from assistant.ledger.recording import about_tokens
 from assistant.models import Answer, AnswerState
@@ -33,6 +34,12 @@ class Completed:
     tokens_out: int
     is_cut: bool
     error: ErrorBody | None
+
+    def until(self, stop: Sequence[str]) -> tuple[str, Sequence[dict[str, Any]]]:
+        """The whole text as far as the stop sequences let it, with its annotations; none when it is cut."""
+        stopper = Stopper(stop)
+        text = stopper.feed(self.wording.text) + stopper.finish()
+        return text, () if stopper.is_stopped else self.annotations
 
 
 def complete(answer_id: int, user: User, absolute: Callable[[str], str]) -> Completed:

@@ -39,6 +39,13 @@ def error_response(status: int, code: str, message: str, *, param: str | None = 
     return response
 
 
+def answer_error(error: ErrorBody) -> JsonResponse:
+    """Of a question that was taken: asking it again by itself would only make another conversation of it."""
+    response = error_response(error.status, error.code, error.message)
+    response.headers["x-should-retry"] = "false"  # which OpenAI's clients read
+    return response
+
+
 REFUSALS = {
     400: "The request cannot be understood or met.",
     401: "There is no valid token.",

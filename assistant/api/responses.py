@@ -7,18 +7,17 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from ninja import Router
 
-from assistant.api.asking import Wish, asks, begin, corpus_names, refuse_other_output, text_of
+from assistant.api.asking import Wish, asks, begin, corpus_names, in_thread, refuse_other_output, text_of
 from assistant.api.catalogue import model_named
 from assistant.api.completed import Completed
-from assistant.api.errors import ApiError, ErrorBody, error_response
+from assistant.api.errors import ApiError, ErrorBody, answer_error
 from assistant.api.gate import ApiRequest
 from assistant.api.models import ApiToken
 from assistant.api.schemas import ResponseRequest
-from assistant.api.streaming import HEADERS, HEARTBEAT, End, Piece, Waiting, Words, pieces
+from assistant.api.streaming import HEADERS, HEARTBEAT, End, Piece, Waiting, Words, ending, pieces
 from assistant.models import Answer, Conversation
 from assistant.permissions import get_answer_for
 from assistant.services import plain_text
@@ -31,7 +30,7 @@ _PREFIX = "resp_"
 async def responses(request: HttpRequest, body: ResponseRequest) -> HttpResponse | StreamingHttpResponse:
     """Like chat completions; `previous_response_id` asks the next question of a conversation that is kept here."""
     asked: ApiRequest = request  # type: ignore[assignment]
-    row = await sync_to_async(_begin)(asked.token, body)
+    row = await in_thread(lambda: _begin(asked.token, body))
     answered = pieces(asked.token, row.pk, request.build_absolute_uri)
     form = _Form(row, body)
     if body.stream:
@@ -40,7 +39,7 @@ async def responses(request: HttpRequest, body: ResponseRequest) -> HttpResponse
 
 
 def _begin(token: ApiToken, body: ResponseRequest) -> Answer:
-    refuse_other_output((body.text or {}).get("format"))
+    refuse_other_output(body.text.format if body.text else None)
     messages = [("user", body.input)] if isinstance(body.input, str) else [(item.role, item.content) for item in body.input]
     said = [plain_text(text_of(content, param="input")).strip() for role, content in messages if role == "user"]
     asked = [text for text in said if asks(text)]
@@ -103,15 +102,10 @@ def output_text(text: str, annotations: Sequence[dict[str, Any]] = ()) -> dict[s
 
 
 async def _whole(answered: AsyncIterator[Piece], form: _Form) -> HttpResponse:
-    text = ""
-    async for piece in answered:
-        if isinstance(piece, Words):
-            text += piece.text
-        elif isinstance(piece, ErrorBody):
-            return error_response(piece.status, piece.code, piece.message)
-        elif isinstance(piece, End):
-            return JsonResponse(form.finished(text, piece))
-    raise RuntimeError("the pieces of an answer end with End or an ErrorBody")
+    end = await ending(answered)
+    if isinstance(end, ErrorBody):
+        return answer_error(end)
+    return JsonResponse(form.finished(end.completed.wording.text, End(end.completed, end.completed.annotations)))
 
 
 async def _events(answered: AsyncIterator[Piece], form: _Form) -> AsyncIterator[bytes]:

@@ -32,7 +32,7 @@ class Message(BaseModel):
 
 
 class StreamOptions(BaseModel):
-    include_usage: StrictBool = False
+    include_usage: StrictBool | None = False
 
 
 _One = Annotated[int, Field(json_schema_extra={"const": 1})]
@@ -43,7 +43,7 @@ class ChatRequest(BaseModel):
 
     model: str = "intramural"
     messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES, json_schema_extra=_ASKS)
-    stream: StrictBool = False
+    stream: StrictBool | None = False
     stream_options: StreamOptions | None = None
     stop: str | list[str] | None = None
     n: _One | None = 1
@@ -55,6 +55,10 @@ class ChatRequest(BaseModel):
 class InputMessage(BaseModel):
     role: Literal["system", "developer", "user", "assistant"] = "user"
     content: str | list[Part]
+
+
+class TextOptions(BaseModel):
+    format: dict[str, Any] | None = None
 
 
 _Words = Annotated[str, Field(json_schema_extra={"pattern": _WORD})]
@@ -69,10 +73,10 @@ class ResponseRequest(BaseModel):
         Annotated[str, Field(json_schema_extra={"pattern": _WORD})]
         | Annotated[list[InputMessage], Field(json_schema_extra=_ASKS)]
     )
-    stream: StrictBool = False
+    stream: StrictBool | None = False
     previous_response_id: str | None = None
     metadata: dict[str, Any] | None = None
-    text: dict[str, Any] | None = None
+    text: TextOptions | None = None
     tool_choice: ToolChoice | None = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from asgiref.sync import sync_to_async
@@ -13,12 +13,14 @@ from assistant.api.completed import Completed, complete
 from assistant.api.errors import ErrorBody
 from assistant.api.models import ApiToken
 from assistant.api.stopping import Stopper
+from assistant.api.tokens import valid_tokens
 from assistant.events import Sentence
 from assistant.wording import Wording
 from ingestion.connections import release_connection
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 HEARTBEAT = b": still here\n\n"
+WITHDRAWN = "The words above are withdrawn: no document that you may read supports them."
 GONE = ErrorBody(404, "answer_gone", "The answer was deleted, or access to it has ended.")
 
 
@@ -34,7 +36,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """`annotations` fit the words that were shown; none when those were cut, or told from a record that has changed."""
+    """`annotations` fit the words that were shown; none when those were cut, or withdrawn."""
 
     completed: Completed
     annotations: Sequence[dict[str, object]]
@@ -47,13 +49,14 @@ async def pieces(
     token: ApiToken, answer_id: int, absolute: Callable[[str], str], stop: Sequence[str] = ()
 ) -> AsyncGenerator[Piece, None]:
     """Ends with End or an ErrorBody, always."""
-    wording, stopper, shown = Wording(), Stopper(stop), ""
+    wording, stopper, shown, is_being_written = Wording(), Stopper(stop), "", False
     events = follow_for(token, answer_id)
     try:
         async for event in events:
             if event is None:
                 yield Waiting()
-            elif isinstance(event, Sentence):
+            elif isinstance(event, Sentence) and not (event.is_recorded and is_being_written):
+                is_being_written = not event.is_recorded  # the record may say otherwise in the end
                 added = wording.add(event.text, event.citations, lead=event.lead, is_item=event.layout == "item")
                 shown += (text := stopper.feed(added))
                 if text:
@@ -66,6 +69,9 @@ async def pieces(
     if completed is None or (completed.error is not None and not stopper.is_stopped):
         yield (completed.error if completed and completed.error else GONE)
         return
+    if stopper.is_stopped:
+        yield End(completed, ())
+        return
     rest = _rest(completed, wording.text)
     text = stopper.feed(rest) + stopper.finish()
     if text:
@@ -74,18 +80,25 @@ async def pieces(
     yield End(completed, completed.annotations if shown == completed.wording.text else ())
 
 
+async def ending(answered: AsyncIterator[Piece]) -> End | ErrorBody:
+    """How the pieces end, for those who want no stream."""
+    async for piece in answered:
+        if isinstance(piece, End | ErrorBody):
+            return piece
+    raise RuntimeError("the pieces of an answer end with End or an ErrorBody")
+
+
 def _rest(completed: Completed, told: str) -> str:
-    """What of the finished answer was not told yet."""
+    """What of the finished answer was not told yet: all of it, where a model's words did not last."""
     whole = completed.wording.text
-    if whole.startswith(told):
-        return whole[len(told) :]
-    return f"\n\n{completed.closing}" if completed.closing else ""
+    return whole[len(told) :] if whole.startswith(told) else f"\n\n{WITHDRAWN}\n\n{whole}"
 
 
 async def _completed(token: ApiToken, answer_id: int, absolute: Callable[[str], str]) -> Completed | None:
     def read() -> Completed | None:
         try:
-            return complete(answer_id, token.user, absolute)
+            valid = valid_tokens().select_related("user").filter(pk=token.pk).first()  # who asked may have lost it meanwhile
+            return complete(answer_id, valid.user, absolute) if valid else None
         except Http404:
             return None
         finally:

@@ -14,6 +14,7 @@ from ninja.errors import HttpError, ValidationError
 from assistant.api import chat, conversations, documents, embeddings, golden_runs, responses, searching
 from assistant.api.errors import ERROR_SCHEMA, REFUSALS, ApiError, error_response
 from assistant.errors import UNEXPECTED
+from assistant.limits.using import OVER
 
 logger = logging.getLogger(__name__)
 STREAMED = ("/v1/chat/completions", "/v1/responses")
@@ -56,7 +57,10 @@ for _part in (searching, documents, conversations, golden_runs):
 
 @api.exception_handler(ApiError)
 def _refused(request: HttpRequest, error: ApiError) -> HttpResponse:
-    return error_response(error.status, error.code, error.public_message, param=error.param)
+    response = error_response(error.status, error.code, error.public_message, param=error.param)
+    if error.code == OVER:
+        response.headers["x-should-retry"] = "false"  # which OpenAI's clients read: it would be refused until tomorrow
+    return response
 
 
 @api.exception_handler(Http404)

@@ -34,10 +34,20 @@ class Use:
 def record_tiers(*, answer: Answer, uses: Sequence[Use]) -> None:
     """Store the tries in their order and count what they took. Belongs in the transaction that records the answer."""
     rows = TierUse.objects.bulk_create([_row(answer, order, use) for order, use in enumerate(uses)])
-    if not answer.conversation.is_internal:
-        tokens = sum(row.tokens_in + row.tokens_out for row in rows)
-        cost = sum((row.price for row in rows), Decimal(0))
-        count_work(user=answer.conversation.user, token_id=answer.api_token_id, tokens=tokens, cost=cost)
+    _count(answer, rows)
+
+
+def count_uses(*, answer: Answer, uses: Sequence[Use]) -> None:
+    """Count what tries took whose answer is no longer there to keep them."""
+    _count(answer, [_row(answer, order, use) for order, use in enumerate(uses)])
+
+
+def _count(answer: Answer, rows: Sequence[TierUse]) -> None:
+    if answer.conversation.is_internal:
+        return
+    tokens = sum(row.tokens_in + row.tokens_out for row in rows)
+    cost = sum((row.price for row in rows), Decimal(0))
+    count_work(user=answer.conversation.user, token_id=answer.api_token_id, tokens=tokens, cost=cost)
 
 
 def _row(answer: Answer, order: int, use: Use) -> TierUse:

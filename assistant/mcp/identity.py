@@ -12,12 +12,14 @@ from mcp.server.mcpserver.exceptions import ToolError
 from assistant.api.errors import ApiError
 from assistant.api.gate import NOT_VALID
 from assistant.api.models import ApiToken
-from assistant.api.tokens import SCOPES, valid_tokens
+from assistant.api.tokens import SCOPES, count_request, valid_tokens
 from ingestion.connections import release_connection
 from retrieval.errors import RetrievalError
 
 T = TypeVar("T")
 current_token: ContextVar[int] = ContextVar("current_token")  # its primary key
+counts_calls: ContextVar[bool] = ContextVar("counts_calls")  # where no request has been counted already
+absolute: ContextVar[Callable[[str], str]] = ContextVar("absolute")  # from a path to this installation's address
 
 
 def token_for(scope: str) -> ApiToken:
@@ -27,6 +29,8 @@ def token_for(scope: str) -> ApiToken:
         raise ToolError(NOT_VALID)
     if scope not in token.scopes:
         raise ToolError(f"This token may not do this. It needs “{scope}”: {SCOPES[scope].lower()}.")
+    if counts_calls.get(False) and (allowance := count_request(token)).is_exceeded:
+        raise ToolError(f"More than {allowance.limit} calls in a minute. Wait {allowance.reset_s} seconds.")
     return token
 
 

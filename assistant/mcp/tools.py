@@ -18,7 +18,7 @@ from assistant.api.completed import Completed
 from assistant.api.errors import ErrorBody
 from assistant.api.models import ApiToken
 from assistant.api.streaming import End, pieces
-from assistant.mcp.identity import in_thread, token_for
+from assistant.mcp.identity import absolute, in_thread, token_for
 from assistant.models import Answer, Conversation, Door
 from assistant.permissions import get_conversation_for
 from assistant.presentation import place
@@ -48,11 +48,13 @@ async def ask(
     def start() -> tuple[ApiToken, Answer]:
         token = token_for("ask")
         own = _conversation(token, conversation)
-        wish = Wish(plain_text(question).strip(), model_named(ROUTER), () if own else corpora, conversation=own, door=Door.MCP)
+        if own and corpora:
+            raise ToolError("A conversation searches the corpora with which it began. Leave them out, or begin a new one.")
+        wish = Wish(plain_text(question).strip(), model_named(ROUTER), corpora, conversation=own, door=Door.MCP)
         return token, begin(token, wish)
 
     token, row = await in_thread(start)
-    async for piece in pieces(token, row.pk, str):
+    async for piece in pieces(token, row.pk, absolute.get(str)):
         if isinstance(piece, ErrorBody):
             raise ToolError(piece.message)
         if isinstance(piece, End):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -11,14 +12,12 @@ from django.views.decorators.csrf import csrf_exempt
 from assistant.api.errors import error_response
 from assistant.api.gate import ApiRequest
 
-LONGEST_BODY = 1024 * 1024
-
 
 @csrf_exempt  # a token is shown with each request; cookies count for nothing here
 async def mcp(request: HttpRequest) -> HttpResponse:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-    from assistant.mcp.identity import current_token
+    from assistant.mcp.identity import absolute, current_token
     from assistant.mcp.tools import get_server
 
     try:
@@ -26,9 +25,11 @@ async def mcp(request: HttpRequest) -> HttpResponse:
     except RequestDataTooBig:
         return error_response(413, "too_big", "The request is larger than 2.5 MB. Send less at once.")
     current_token.set(cast(ApiRequest, request).token.pk)
+    absolute.set(request.build_absolute_uri)
     reply = _Reply()
     server = get_server()._lowlevel_server
-    manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, max_request_body_size=LONGEST_BODY)
+    longest = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, max_request_body_size=longest)
     async with manager.run():
         await manager.handle_request(_scope(request), _Body(body).receive, reply.send)
     return reply.response()

@@ -13,12 +13,12 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from assistant.api.models import ApiToken
-from assistant.api.tokens import SCOPES, TokenError, create_token, revoke_token, tokens_of
+from assistant.api.tokens import SCOPES, TokenError, create_token, revoke_token, tokens_of, valid_tokens
 from assistant.views.requests import PersonRequest
 from ingestion.permissions import can_manage_something, is_administrator
 
 DAYS = (7, 30, 90, 365)
-SHOWN = 200
+ENDED_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +78,7 @@ def revoke(request: PersonRequest, token_id: int) -> HttpResponse:
 
 
 def _rows(listed: QuerySet[ApiToken]) -> list[Row]:
-    return [Row.of(token) for token in listed.select_related("user")[:SHOWN]]
+    """All that still open something, then the newest of those that do not any more."""
+    rows = listed.select_related("user")
+    live = rows.filter(pk__in=valid_tokens().values("pk"))
+    return [Row.of(token) for token in (*live, *rows.exclude(pk__in=live.values("pk"))[:ENDED_SHOWN])]

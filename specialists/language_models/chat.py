@@ -29,8 +29,8 @@ class Chat:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._folder = folder
-        special = [token.content for token in self._tokenizer.get_added_tokens_decoder().values() if token.special]
-        self._special = sorted(special, key=len, reverse=True)
+        added = [token.content for token in self._tokenizer.get_added_tokens_decoder().values() if len(token.content.strip()) > 1]
+        self._special = sorted(added, key=len, reverse=True)
         self.end_of_text: int | None = self._template.eos_token_id
 
     def count(self, text: str) -> int:
@@ -61,8 +61,8 @@ class Chat:
         return list(self._tokenizer.encode(text.encode("utf-8", "replace").decode(), add_special_tokens=False).ids)
 
     def _inert(self, text: str) -> str:
-        """Words that the tokenizer would take for its control tokens are broken, so that no document can end its message and
-        begin one of the system's."""
+        """Words that the tokenizer would take for tokens of its own are broken, so that no document can end its message and begin
+        one of the system's. Role marks that a template writes as ordinary words ([INST]) are no tokens, and are not."""
         for token in self._special:
             if token in text:
                 text = text.replace(token, token[:1] + BREAK + token[1:])

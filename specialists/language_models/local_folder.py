@@ -1,6 +1,6 @@
 """A model from a folder on this host, in this process: transformers, with LoRA adapters of which each request may choose one.
 
-One answer is written at a time (docs/adr/0012); the others wait in line. Torch is imported when the first one is asked for."""
+One answer is written at a time (docs/adr/0013); the others wait in line. Torch is imported when the first one is asked for."""
 
 from __future__ import annotations
 

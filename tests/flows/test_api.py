@@ -71,6 +71,11 @@ def test_it_understands_a_follow_up_from_the_messages(ben: openai.OpenAI) -> Non
     assert "parental leave" in completion.model_extra["intramural"]["understood_as"].lower()
 
 
+def test_it_reads_as_much_of_a_conversation_as_of_one_that_is_kept_here(ben: openai.OpenAI) -> None:
+    completion = ask(ben, "x" * 100_000, *["And then? " * 150] * 150, "And in Porto?", stream=None)
+    assert len(completion.model_extra["intramural"]["understood_as"]) <= 2000
+
+
 def test_it_never_answers_from_what_the_tokens_person_may_not_read(ben: openai.OpenAI, cy: openai.OpenAI) -> None:
     question = "Who approves a discount above 15 percent?"
     assert "regional sales director" in ask(ben, question).choices[0].message.content

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import openai
 import pytest
@@ -25,16 +27,27 @@ def server() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def client(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
+def installation(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     made = Installation({"LANGUAGE_MODEL_URL": server.url, "LANGUAGE_MODEL_NAME": "house-7b"}).prepare()
     folder = tmp_path_factory.mktemp("documents")
     (folder / "leave.md").write_text(LEAVE)
     made.create_person("ada", "--admin")
     made.manage("import_folder", str(folder), "--corpus", "Handbook")
     made.start()
-    with openai.OpenAI(base_url=f"{made.url}/v1", api_key=secret_for(made, "ada"), max_retries=0) as opened:
-        yield opened
+    yield made
     made.stop()
+
+
+@pytest.fixture
+def client(installation: Installation) -> Iterator[openai.OpenAI]:
+    secret = secret_for(installation, "ada")
+    with openai.OpenAI(base_url=f"{installation.url}/v1", api_key=secret, max_retries=0) as opened:
+        yield opened
+
+
+def rows(installation: Installation, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(f"file:{installation.data}/intramural.sqlite3?mode=ro", uri=True)) as database:
+        return database.execute(sql).fetchall()
 
 
 def ask(client: openai.OpenAI) -> openai.Stream[openai.types.chat.ChatCompletionChunk]:
@@ -52,7 +65,7 @@ def test_it_writes_with_the_model_that_is_named(client: openai.OpenAI, server: M
 
 
 def test_it_shows_each_sentence_as_it_comes_and_stops_when_the_program_goes_away(
-    client: openai.OpenAI, server: ModelServer
+    client: openai.OpenAI, server: ModelServer, installation: Installation
 ) -> None:
     goes_on = threading.Event()
     server.answer = lambda request: about_leave(
@@ -72,3 +85,47 @@ def test_it_shows_each_sentence_as_it_comes_and_stops_when_the_program_goes_away
 
     wait_for(lambda: status() == "stopped", "the answer to be stopped", 20)
     goes_on.set()
+    newest = "SELECT tokens_out FROM assistant_tieruse WHERE tier = 'specialist' ORDER BY id DESC LIMIT 1"
+    before = rows(installation, "SELECT max(id) FROM assistant_tieruse")
+    wait_for(
+        lambda: rows(installation, "SELECT max(id) FROM assistant_tieruse") != before or rows(installation, newest)[0][0],
+        "its try",
+        20,
+    )
+    assert rows(installation, newest)[0][0]  # what went out counts
+
+
+def test_it_gives_no_sentence_that_was_withdrawn(client: openai.OpenAI, server: ModelServer) -> None:
+    """A sentence that holds, then two that no passage supports: what is left would say something else than was written."""
+    wrong = (
+        "The canteen opens at 7 on Mars [1]. ",
+        "Every dog receives 400 euros a day [1]. ",
+        "The moon is closed on Sundays [1]. ",
+    )
+    server.answer = lambda request: about_leave(request, *wrong)
+    messages = [{"role": "user", "content": QUESTION}]
+    whole = client.chat.completions.create(model="intramural-specialist", messages=messages)  # type: ignore[arg-type]
+    content = whole.choices[0].message.content or ""
+    about = (whole.model_extra or {})["intramural"]
+    assert about["route"] == "reader"
+    assert not content.startswith("Parental leave lasts 18 weeks at full pay.")
+    streamed = "".join(chunk.choices[0].delta.content or "" for chunk in ask(client))
+    assert streamed.endswith(f"The words above are withdrawn: no document that you may read supports them.\n\n{content}")
+
+
+def test_it_tells_nothing_more_once_the_token_has_ended(
+    client: openai.OpenAI, server: ModelServer, installation: Installation
+) -> None:
+    goes_on = threading.Event()
+    more = ("It can be taken in up to three parts [1]. ", " ")
+    server.answer = lambda request: about_leave(request, *more, waits_for=goes_on)
+    stream = ask(client)
+    told = ""
+    with pytest.raises(openai.APIError, match="access to it has ended"):
+        for chunk in stream:
+            told += chunk.choices[0].delta.content or ""
+            if told and not goes_on.is_set():
+                end = "from assistant.api.models import ApiToken; from assistant.api.tokens import revoke_token; "
+                installation.manage("shell", "-v", "0", "-c", end + "revoke_token(token=ApiToken.objects.order_by('pk').last())")
+                goes_on.set()
+    assert "[1]" in told

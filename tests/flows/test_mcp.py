@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import httpx2
@@ -62,7 +63,9 @@ def test_it_answers_with_sources_and_follows_up(programs: Installation) -> None:
     first, second = over_http(programs, secret_for(programs, "ben"), use)
     assert "27 days" in text_of(first)
     assert "[1] Leave policy" in text_of(first)
-    assert (first.structured_content or {})["citations"][0]["quote"] in LEAVE
+    cited = (first.structured_content or {})["citations"][0]
+    assert cited["quote"] in LEAVE
+    assert cited["url"].startswith(programs.url)
     assert "31 March" in text_of(second)
 
 
@@ -96,6 +99,19 @@ def test_it_asks_each_tool_for_its_scope(programs: Installation) -> None:
     assert "It needs “ask”" in text_of(refused)
 
 
+def test_it_does_not_widen_a_question_that_names_corpora(programs: Installation) -> None:
+    async def use(client: Client) -> CallToolResult:
+        first = await client.call_tool("ask", {"question": QUESTION})
+        number = (first.structured_content or {})["conversation"]
+        return await client.call_tool(
+            "ask", {"question": "When do they expire?", "conversation": number, "corpora": ["Handbook"]}
+        )
+
+    refused = over_http(programs, secret_for(programs, "ben"), use)
+    assert refused.is_error
+    assert "the corpora with which it began" in text_of(refused)
+
+
 def test_it_speaks_over_standard_input_and_output(programs: Installation) -> None:
     environment = {**os.environ, "INTRAMURAL_DATA": str(programs.data), "INTRAMURAL_TOKEN": secret_for(programs, "ben")}
     server = StdioServerParameters(command=sys.executable, args=["manage.py", "serve_mcp"], cwd=str(ROOT), env=environment)
@@ -105,6 +121,9 @@ def test_it_speaks_over_standard_input_and_output(programs: Installation) -> Non
             return await client.call_tool("ask", {"question": QUESTION})
 
     assert "27 days" in text_of(asyncio.run(run()))
+    with closing(sqlite3.connect(f"file:{programs.data}/intramural.sqlite3?mode=ro", uri=True)) as database:
+        newest = database.execute("SELECT last_used_at FROM assistant_apitoken ORDER BY id DESC LIMIT 1").fetchone()
+    assert newest[0] is not None
 
 
 def test_it_does_not_start_without_a_token(programs: Installation) -> None:

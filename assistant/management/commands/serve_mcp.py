@@ -17,11 +17,12 @@ class Command(BaseCommand):
     help = f"Serve the tools of the Model Context Protocol on standard input and output, for the token in {VARIABLE}."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from assistant.mcp.identity import current_token
+        from assistant.mcp.identity import counts_calls, current_token
         from assistant.mcp.tools import get_server
 
         token = token_of(os.environ.get(VARIABLE, ""))
         if token is None:
             raise CommandError(f"{VARIABLE}: {NOT_VALID}")
         current_token.set(token.pk)
+        counts_calls.set(True)
         get_server().run("stdio")
