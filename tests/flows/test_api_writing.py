@@ -71,6 +71,7 @@ def test_it_shows_each_sentence_as_it_comes_and_stops_when_the_program_goes_away
     server.answer = lambda request: about_leave(
         request, "It can be taken in up to three parts [1]. ", "And so on. ", waits_for=goes_on
     )
+    before = rows(installation, "SELECT max(id) FROM assistant_tieruse")
     stream = ask(client)
     for chunk in stream:
         if chunk.choices[0].delta.content:
@@ -80,28 +81,15 @@ def test_it_shows_each_sentence_as_it_comes_and_stops_when_the_program_goes_away
     web = client.with_options(base_url=str(client.base_url).replace("/v1/", "/api/"))
 
     def status() -> str:
-        newest = web.get("conversations", cast_to=object)["conversations"][0]["id"]  # type: ignore[index]
-        return str(web.get(f"conversations/{newest}", cast_to=object)["answers"][0]["status"])  # type: ignore[index]
+        tried = f"SELECT tokens_out FROM assistant_tieruse WHERE id > {before[0][0] or 0}"
 
-    wait_for(lambda: status() == "stopped", "the answer to be stopped", 20)
-    goes_on.set()
-    newest = "SELECT tokens_out FROM assistant_tieruse WHERE tier = 'specialist' ORDER BY id DESC LIMIT 1"
-    before = rows(installation, "SELECT max(id) FROM assistant_tieruse")
-    wait_for(
-        lambda: rows(installation, "SELECT max(id) FROM assistant_tieruse") != before or rows(installation, newest)[0][0],
-        "its try",
-        20,
-    )
-    assert rows(installation, newest)[0][0]  # what went out counts
+    wait_for(lambda: rows(installation, tried), "its try", 20)
+    assert rows(installation, tried)[0][0]  # what went out counts
 
 
 def test_it_gives_no_sentence_that_was_withdrawn(client: openai.OpenAI, server: ModelServer) -> None:
     """A sentence that holds, then two that no passage supports: what is left would say something else than was written."""
-    wrong = (
-        "The canteen opens at 7 on Mars [1]. ",
-        "Every dog receives 400 euros a day [1]. ",
-        "The moon is closed on Sundays [1]. ",
-    )
+    wrong = ("The canteen opens at 7 on Mars [1]. ", "Every dog receives 400 euros [1]. ", "The moon is closed on Sundays [1]. ")
     server.answer = lambda request: about_leave(request, *wrong)
     messages = [{"role": "user", "content": QUESTION}]
     whole = client.chat.completions.create(model="intramural-specialist", messages=messages)  # type: ignore[arg-type]
@@ -121,11 +109,13 @@ def test_it_tells_nothing_more_once_the_token_has_ended(
     server.answer = lambda request: about_leave(request, *more, waits_for=goes_on)
     stream = ask(client)
     told = ""
+    for chunk in stream:
+        told += chunk.choices[0].delta.content or ""
+        if told:
+            break
+    end = "from assistant.api.models import ApiToken; from assistant.api.tokens import revoke_token; "
+    installation.manage("shell", "-v", "0", "-c", end + "revoke_token(token=ApiToken.objects.order_by('pk').last())")
+    goes_on.set()
     with pytest.raises(openai.APIError, match="access to it has ended"):
-        for chunk in stream:
-            told += chunk.choices[0].delta.content or ""
-            if told and not goes_on.is_set():
-                end = "from assistant.api.models import ApiToken; from assistant.api.tokens import revoke_token; "
-                installation.manage("shell", "-v", "0", "-c", end + "revoke_token(token=ApiToken.objects.order_by('pk').last())")
-                goes_on.set()
+        list(stream)
     assert "[1]" in told
