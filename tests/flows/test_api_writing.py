@@ -68,21 +68,19 @@ def test_it_shows_each_sentence_as_it_comes_and_stops_when_the_program_goes_away
     client: openai.OpenAI, server: ModelServer, installation: Installation
 ) -> None:
     goes_on = threading.Event()
-    server.answer = lambda request: about_leave(
-        request, "It can be taken in up to three parts [1]. ", "And so on. ", waits_for=goes_on
-    )
-    before = rows(installation, "SELECT max(id) FROM assistant_tieruse")
+    more = ("It can be taken in up to three parts [1]. ", "And so on. ")
+    server.answer = lambda request: about_leave(request, *more, waits_for=goes_on)
+    before = rows(installation, "SELECT max(id) FROM assistant_tieruse")[0][0] or 0
     stream = ask(client)
     for chunk in stream:
         if chunk.choices[0].delta.content:
             assert chunk.choices[0].delta.content.startswith("Parental leave lasts 18 weeks")
             break
     stream.close()
-    web = client.with_options(base_url=str(client.base_url).replace("/v1/", "/api/"))
-
-    def status() -> str:
-        tried = f"SELECT tokens_out FROM assistant_tieruse WHERE id > {before[0][0] or 0}"
-
+    newest = "SELECT state FROM assistant_answer ORDER BY id DESC LIMIT 1"
+    wait_for(lambda: rows(installation, newest) == [("stopped",)], "the answer to be stopped", 20)
+    goes_on.set()
+    tried = f"SELECT tokens_out FROM assistant_tieruse WHERE id > {before}"
     wait_for(lambda: rows(installation, tried), "its try", 20)
     assert rows(installation, tried)[0][0]  # what went out counts
 
