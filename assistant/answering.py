@@ -12,7 +12,6 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from django.utils import timezone
 
@@ -27,12 +26,11 @@ from assistant.ledger.models import TierUse
 from assistant.ledger.recording import Use, count_uses, record_tiers
 from assistant.models import SEARCH_ANYWAY, Answer, AnswerState, Citation
 from assistant.offers import as_rows
-from assistant.permissions import searchable_partitions
+from assistant.permissions import searchable_chunks, searchable_partitions
 from assistant.streams import LEASE
 from assistant.tiers import Attempt, Question
 from ingestion.connections import lend_connection
 from ingestion.models import Chunk, Document, Partition
-from ingestion.permissions import readable_chunks
 from retrieval.errors import RetrievalError
 from retrieval.passages import Hit
 from specialists.composition.types import Evidence
@@ -63,7 +61,7 @@ class _Timings:
         return {**self.marks, "total": round((time.perf_counter() - self.started) * 1000, 2)}
 
 
-def answer(row: Answer) -> Iterator[AnswerEvent]:
+def answer(row: Answer) -> Generator[AnswerEvent, None, None]:
     """Answer the question of `row` and record what became of it. Ends with Finished or Failed, always."""
     timings = _Timings()
     try:
@@ -191,10 +189,9 @@ def _retrieve(question: str, partitions: Sequence[Partition]) -> SearchResult:
 
 
 def _second_gate(row: Answer, hits: Sequence[Hit]) -> dict[int, Chunk]:
-    """Every hit is read again under the same rule, for the asker as they are now; what the index has and the database has not is
-    dropped."""
-    asker = User.objects.filter(pk=row.conversation.user_id).first() or AnonymousUser()
-    return {chunk.pk: chunk for chunk in readable_chunks(asker, [hit.id for hit in hits])}
+    """Every hit is read again under the same rule, for those who read as they are now; what the index has and the database has
+    not is dropped."""
+    return {chunk.pk: chunk for chunk in searchable_chunks(row.conversation, [hit.id for hit in hits])}
 
 
 def _choose(question: str, found: SearchResult, chunks: dict[int, Chunk]) -> SearchResult:

@@ -75,7 +75,7 @@ def as_result(row: Answer) -> dict[str, Any]:
 def _offered(row: Answer) -> list[dict[str, Any]]:
     """Of a refused answer, the words that would have been quoted, the likeliest first, while their documents may be read."""
     offers = offers_of(row)
-    chunks = readable_chunks(row.conversation.user, [offer.passage for offer in offers]).select_related("document")
+    chunks = readable_chunks(row.asker, [offer.passage for offer in offers]).select_related("document")
     known = {chunk.pk: chunk for chunk in chunks}
     return [
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import models
 
 from ingestion.models import Corpus, Document
@@ -16,16 +17,20 @@ class Door(models.TextChoices):
     WEB = "web", "Browser"
     API = "api", "API"
     MCP = "mcp", "MCP"
+    SLACK = "slack", "Slack"
 
 
 class Conversation(models.Model):
     """One person’s thread of questions. `corpora` narrows the search where `is_narrowed`: one that is deleted leaves fewer, and
-    never all that the person may read."""
+    never all that the person may read. Where `is_common`, it is held in a place that several people read: only what every one of
+    `readers` may read is searched, and it is shown nowhere but there."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=200)
     corpora = models.ManyToManyField(Corpus, blank=True, related_name="+")
     is_narrowed = models.BooleanField(default=False)
+    readers = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="+")
+    is_common = models.BooleanField(default=False)  # without a reader, nothing is searched
     share_token = models.CharField(max_length=64, null=True, unique=True)  # null: not shared
     door = models.CharField(max_length=8, choices=Door, default=Door.WEB)
     is_internal = models.BooleanField(default=False)  # asked by a run or a command, not by a person: shown nowhere
@@ -59,6 +64,7 @@ class Answer(models.Model):
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="answers")
     question = models.TextField(max_length=4000)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")  # see asker
     standalone_question = models.TextField(blank=True)  # the question understood in its conversation
     tier_wanted = models.CharField(max_length=40, blank=True)  # the one model that the asker wants; empty: the router decides
     api_token = models.ForeignKey("assistant.ApiToken", null=True, on_delete=models.SET_NULL, related_name="+")
@@ -88,6 +94,11 @@ class Answer(models.Model):
     @property
     def is_final(self) -> bool:
         return self.state in FINAL_STATES
+
+    @property
+    def asker(self) -> User:
+        """Who asked: the conversation's person, but for another's question in a common conversation."""
+        return self.asked_by or self.conversation.user
 
 
 class Citation(models.Model):

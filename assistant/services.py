@@ -82,6 +82,7 @@ def create_answer(
         return Answer.objects.create(
             conversation=conversation,
             question=text,
+            asked_by=user if user.pk != conversation.user_id else None,
             standalone_question=understood_as,
             tier_wanted=manner.tier,
             api_token=manner.token,

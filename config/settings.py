@@ -133,7 +133,10 @@ CELERY_BEAT_SCHEDULE = {
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 
 # What the embedded worker does in turn; each takes `should_stop` and returns before long.
-BACKGROUND_WORK = ["ingestion.worker.work_until_empty", "assistant.golden.running.work_golden_runs"]
+BACKGROUND_WORK = [
+    "ingestion.worker.work_until_empty",
+    "assistant.golden.running.work_golden_runs",
+]
 
 # --- Sign-in and sessions ---------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
@@ -256,6 +259,13 @@ TIER_COSTS = read_costs(env_str("TIER_COSTS"))
 # --- Programs: tokens and their limits --------------------------------------------------------------------------------
 API_TOKEN_DAYS = env_int("API_TOKEN_DAYS", 365, minimum=1)  # the longest that a token may last
 API_REQUESTS_PER_MINUTE = env_int("API_REQUESTS_PER_MINUTE", 120, minimum=1)  # of one token
+
+# --- Slack: off without a token; the one host outside that is spoken with when it is on -------------------------------
+SLACK_BOT_TOKEN = env_secret("SLACK_BOT_TOKEN")
+SLACK_SIGNING_SECRET = env_secret("SLACK_SIGNING_SECRET")  # events over HTTP
+SLACK_APP_TOKEN = env_secret("SLACK_APP_TOKEN")  # events by Socket Mode
+SLACK_API_URL = env_str("SLACK_API_URL", "https://slack.com/api/")
+PUBLIC_URL = env_str("PUBLIC_URL").rstrip("/")  # where people reach this installation: for links in messages
 
 # --- Golden questions: when a run of them passes ----------------------------------------------------------------------
 GOLDEN_MINIMUM_CORRECT = env_int("GOLDEN_MINIMUM_CORRECT", 80)  # percent

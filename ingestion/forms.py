@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 
 from ingestion.models import Audience, Corpus, Document
@@ -69,14 +70,17 @@ class CorpusForm(AudienceForm):
     name = forms.CharField(max_length=120, label="Name")
     description = forms.CharField(max_length=2000, required=False, label="Description", widget=forms.Textarea(attrs={"rows": 3}))
     owner = _PersonField(queryset=User.objects.filter(is_active=True).order_by("username"), label="Owner")
-    field_order = ("name", "description", "owner", "audience", "groups")
+    is_for_slack = forms.BooleanField(required=False, label="May be answered in Slack")
+    field_order = ("name", "description", "owner", "audience", "groups", "is_for_slack")
 
     def __init__(self, *args: Any, may_change_owner: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not may_change_owner:
             del self.fields["owner"]
+        if not settings.SLACK_BOT_TOKEN:
+            del self.fields["is_for_slack"]
 
     @classmethod
     def initial_of(cls, corpus: Corpus) -> dict[str, Any]:
         names = {"name": corpus.name, "description": corpus.description, "owner": corpus.owner}
-        return {**names, **cls.initial_for(corpus.audience)}
+        return {**names, "is_for_slack": corpus.is_for_slack, **cls.initial_for(corpus.audience)}

@@ -28,6 +28,7 @@ class Corpus(models.Model):
     description = models.TextField(blank=True, max_length=2000)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="owned_corpora")
     audience = models.ForeignKey(Audience, on_delete=models.PROTECT, related_name="corpora")
+    is_for_slack = models.BooleanField(default=False)  # may be answered in Slack, which is outside the walls
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -59,9 +59,14 @@ def readable_documents(user: AnyUser) -> QuerySet[Document]:
 
 def readable_chunks(user: AnyUser, ids: Iterable[int]) -> QuerySet[Chunk]:
     """The second gate: of these ids, the live chunks of documents that this person may read now."""
+    return live_chunks(readable_partitions(user), ids)
+
+
+def live_chunks(partitions: QuerySet[Partition], ids: Iterable[int]) -> QuerySet[Chunk]:
+    """Of these ids, the chunks of the live revisions of documents in these partitions."""
     return (
         Chunk.objects.filter(pk__in=list(ids), revision=F("document__revision"))
-        .filter(document__partition__in=readable_partitions(user))
+        .filter(document__partition__in=partitions)
         .select_related("document__corpus")
     )
 

@@ -53,26 +53,33 @@ class _StoredFile:
 
 
 @transaction.atomic
-def create_corpus(*, name: str, owner: User, description: str = "", groups: Iterable[Group] | None = None) -> Corpus:
+def create_corpus(
+    *, name: str, owner: User, description: str = "", groups: Iterable[Group] | None = None, is_for_slack: bool = False
+) -> Corpus:
     name = name.strip()
     if not name:
         raise IngestionError("corpus_name_empty", "Give the corpus a name.")
     if Corpus.objects.filter(name__iexact=name).exists():
         raise IngestionError("corpus_name_taken", f"There is already a corpus named “{name}”. Choose another name.")
     return Corpus.objects.create(
-        name=name, slug=_free_slug(name), description=description.strip(), owner=owner, audience=get_audience(groups)
-    )
+        name=name, slug=_free_slug(name), description=description.strip(), owner=owner, audience=get_audience(groups),
+        is_for_slack=is_for_slack,
+    )  # fmt: skip
 
 
 @transaction.atomic
-def update_corpus(*, corpus: Corpus, name: str, description: str, owner: User, groups: Iterable[Group] | None) -> Corpus:
+def update_corpus(
+    *, corpus: Corpus, name: str, description: str, owner: User, groups: Iterable[Group] | None, is_for_slack: bool | None = None
+) -> Corpus:
+    """`is_for_slack` None leaves it as it is."""
     name = name.strip()
     if not name:
         raise IngestionError("corpus_name_empty", "Give the corpus a name.")
     if Corpus.objects.filter(name__iexact=name).exclude(pk=corpus.pk).exists():
         raise IngestionError("corpus_name_taken", f"There is already a corpus named “{name}”. Choose another name.")
     corpus.name, corpus.description, corpus.owner, corpus.audience = name, description.strip(), owner, get_audience(groups)
-    corpus.save(update_fields=["name", "description", "owner", "audience", "updated_at"])
+    corpus.is_for_slack = corpus.is_for_slack if is_for_slack is None else is_for_slack
+    corpus.save(update_fields=["name", "description", "owner", "audience", "is_for_slack", "updated_at"])
     return corpus
 
 

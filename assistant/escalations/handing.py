@@ -37,7 +37,8 @@ def hand_to_person(answer: Answer, decision: Decision) -> bool:
         return False
     reason = Escalation.Reason.WISHED if is_wished else Escalation.Reason.ROUTED
     try:
-        escalate(answer=answer, asker=answer.conversation.user, reason=reason, why=decision.reason, has_turns=is_wished)
+        has_turns = is_wished and not answer.conversation.is_common  # where others asked, their questions are not the wisher's
+        escalate(answer=answer, asker=answer.asker, reason=reason, why=decision.reason, has_turns=has_turns)
     except EscalationError:
         return False
     return True

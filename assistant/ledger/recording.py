@@ -47,7 +47,7 @@ def _count(answer: Answer, rows: Sequence[TierUse]) -> None:
         return
     tokens = sum(row.tokens_in + row.tokens_out for row in rows)
     cost = sum((row.price for row in rows), Decimal(0))
-    count_work(user=answer.conversation.user, token_id=answer.api_token_id, tokens=tokens, cost=cost)
+    count_work(user=answer.asker, token_id=answer.api_token_id, tokens=tokens, cost=cost)
 
 
 def _row(answer: Answer, order: int, use: Use) -> TierUse:

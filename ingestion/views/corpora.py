@@ -47,7 +47,7 @@ def new_corpus(request: PersonRequest) -> HttpResponse:
         try:
             corpus = services.create_corpus(
                 name=data["name"], description=data["description"], owner=data.get("owner", request.user),
-                groups=form.chosen_groups(),
+                groups=form.chosen_groups(), is_for_slack=data.get("is_for_slack", False),
             )  # fmt: skip
         except IngestionError as error:
             form.add_error("name", error.public_message)
@@ -116,7 +116,7 @@ def corpus_settings(request: PersonRequest, slug: str) -> HttpResponse:
         try:
             services.update_corpus(
                 corpus=corpus, name=data["name"], description=data["description"], owner=data.get("owner", corpus.owner),
-                groups=form.chosen_groups(),
+                groups=form.chosen_groups(), is_for_slack=data.get("is_for_slack"),
             )  # fmt: skip
         except IngestionError as error:
             form.add_error("name", error.public_message)
