@@ -6,13 +6,9 @@ former holder into nothing.
 
 from __future__ import annotations
 
-import os
-import socket
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +22,7 @@ from assistant.golden.fingerprint import fingerprint_of
 from assistant.golden.judging import Gate
 from assistant.golden.models import OPEN_RUNS, GoldenQuestion, GoldenResult, GoldenRun, RunState, Trigger
 from assistant.golden.permissions import may_ask
+from assistant.leases import is_abandoned, new_owner
 from ingestion.models import Corpus
 from ingestion.permissions import readable_partitions
 
@@ -94,9 +91,9 @@ def claim_run(*, only: GoldenRun | None = None) -> Claim | None:
     """Take the oldest run that is queued or whose holder is gone: its lease is over, or its process on this host is dead."""
     runs = GoldenRun.objects.filter(state__in=OPEN_RUNS).select_related("corpus", "asked_as").order_by("pk")
     for run in runs.filter(pk=only.pk) if only else runs:
-        if run.state == RunState.RUNNING and not _is_abandoned(run):
+        if run.state == RunState.RUNNING and not is_abandoned(run.lease_owner, run.lease_until):
             continue
-        owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        owner = new_owner()
         now = timezone.now()
         taken = GoldenRun.objects.filter(pk=run.pk, state=run.state, lease_owner=run.lease_owner).update(
             state=RunState.RUNNING, lease_owner=owner, lease_until=now + LEASE, attempts=F("attempts") + 1,
@@ -106,13 +103,6 @@ def claim_run(*, only: GoldenRun | None = None) -> Claim | None:
             run.refresh_from_db()
             return Claim(run, owner)
     return None
-
-
-def _is_abandoned(run: GoldenRun) -> bool:
-    host, _, rest = run.lease_owner.partition(":")
-    process = rest.partition(":")[0]
-    is_dead = host == socket.gethostname() and process.isdigit() and not Path(f"/proc/{process}").exists()
-    return is_dead or run.lease_until is None or run.lease_until < timezone.now()
 
 
 def release(claim: Claim) -> None:
