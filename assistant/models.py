@@ -173,3 +173,4 @@ from assistant.escalations.models import Escalation, EscalationMessage  # noqa: 
 from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun  # noqa: E402, F401 - models of this app
 from assistant.ledger.models import TierUse  # noqa: E402, F401
 from assistant.limits.models import DailyUse, Limit  # noqa: E402, F401
+from assistant.slack.models import SlackEvent, SlackThread  # noqa: E402, F401 - models of this app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from assistant.mcp.views import mcp
+from assistant.slack import views as slack
 from assistant.views import (
     answers,
     calibration,
@@ -78,6 +79,10 @@ urlpatterns = [
     path("manage/quality/routes", quality.routes, name="routes"),
     path("manage/limits/", limits.limits, name="limits"),
     path("manage/limits/<int:limit_id>/remove", limits.remove_limit, name="remove_limit"),
+    path("manage/slack/", slack.slack, name="slack"),
+    path("slack/events", slack.events, name="slack_events"),
+    path("slack/interactions", slack.interactions, name="slack_interactions"),
+    path("slack/commands", slack.commands, name="slack_commands"),
     path("manage/routing/", routing.routing, name="routing"),
     path("manage/routing/teach", routing.teach_routing, name="teach_routing"),
     path("manage/routing/rules/<int:rule_id>", routing.change_routing_rule, name="change_routing_rule"),

@@ -103,6 +103,10 @@ ROUTES: dict[str, Rule] = {
     "assistant:change_calibration": _MANAGER_ACT,
     "assistant:limits": _rule(Access.ADMINISTRATOR, "GET", "POST"),
     "assistant:remove_limit": _rule(Access.ADMINISTRATOR, "POST"),
+    "assistant:slack": _rule(Access.ADMINISTRATOR, "GET", "POST"),
+    "assistant:slack_events": _rule(Access.PUBLIC, "POST"),  # these three believe Slack's signature and nothing else
+    "assistant:slack_interactions": _rule(Access.PUBLIC, "POST"),
+    "assistant:slack_commands": _rule(Access.PUBLIC, "POST"),
     "assistant:quality": _ADMINISTRATOR_PAGE,
     "assistant:routes": _ADMINISTRATOR_PAGE,
     "assistant:routing": _rule(Access.ADMINISTRATOR, "GET", "POST"),

@@ -129,12 +129,14 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ingestion.tasks.ingest_queued_documents", "schedule": 10.0, "options": {"expires": 10}},
     "golden": {"task": "assistant.tasks.work_golden_runs", "schedule": 10.0, "options": {"expires": 10}},
+    "slack": {"task": "assistant.tasks.work_slack_events", "schedule": 10.0, "options": {"expires": 10}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 
 # What the embedded worker does in turn; each takes `should_stop` and returns before long.
 BACKGROUND_WORK = [
     "ingestion.worker.work_until_empty",
+    "assistant.slack.worker.work_slack_events",
     "assistant.golden.running.work_golden_runs",
 ]
 

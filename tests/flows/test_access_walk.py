@@ -82,6 +82,7 @@ SERVED: dict[str, set[str]] = {
     "assistant:change_calibration": MANAGERS,
     "assistant:limits": {"ada"},
     "assistant:remove_limit": {"ada"},
+    "assistant:slack": {"ada"},
     "assistant:quality": {"ada"},
     "assistant:routes": {"ada"},
     "assistant:routing": {"ada"},
@@ -106,6 +107,8 @@ SERVED: dict[str, set[str]] = {
     "api:openapi-view": SIGNED_IN,
     "api:api-root": SIGNED_IN,  # the first page, which has the same address
 }
+# Slack's requests are believed for their signature, whoever is signed in: nobody is served. tests/flows/test_slack.py signs.
+SERVED_SIGNED = {"assistant:slack_events", "assistant:slack_interactions", "assistant:slack_commands"}
 FORMS: dict[str, dict[str, Any]] = {
     "assistant:ask": {"question": "Who approves a discount?"},
     "assistant:rename_conversation": {"title": "Renamed"},
@@ -198,7 +201,7 @@ class World:
 def test_it_declares_every_route_in_the_table_and_walks_it() -> None:
     names = set(all_route_names())
     assert names == set(ROUTES)
-    assert names == set(SERVED) | set(SERVED_PROGRAMS)
+    assert names == set(SERVED) | set(SERVED_PROGRAMS) | SERVED_SIGNED
     assert {name for name, rule in ROUTES.items() if rule.access is Access.PROGRAM} == set(SERVED_PROGRAMS)
 
 
@@ -244,6 +247,18 @@ def _check(route: str, name: str, response: Any) -> None:
     else:
         assert response.status_code == 404, f"{name} got {response.status_code} from {route}"
         assert b"DISCOUNT" not in response.content.upper()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_serves_nobody_without_slacks_signature(people: People, settings: Any) -> None:
+    world = World(people)
+    for token, status in (("", 404), ("xoxb-1", 401)):
+        settings.SLACK_BOT_TOKEN, settings.SLACK_SIGNING_SECRET = token, "a-signing-secret"
+        for route in SERVED_SIGNED:
+            for name in ANYONE:
+                response = world.client(name).post(reverse(route), {"command": "/ask", "text": "Who approves a discount?"})
+                assert response.status_code == status, f"{name} got {response.status_code} from {route}"
+                assert response.content == b"" or b"DISCOUNT" not in response.content.upper()
 
 
 @pytest.mark.django_db

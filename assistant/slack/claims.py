@@ -1,0 +1,97 @@
+"""The life of an event: claimed with a lease, advanced step by step, ended with an outcome. Every step is a conditional UPDATE by
+the claim's holder, so that one who lost the lease changes nothing any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from assistant.leases import is_abandoned, new_owner
+from assistant.slack.models import OPEN_EVENTS, QUESTIONS, EventState, SlackEvent
+
+LEASE = timedelta(minutes=5)
+MAX_ATTEMPTS = 3
+RETRY_AFTER = timedelta(seconds=5)  # times the attempts so far
+KEPT = timedelta(days=14)  # events that led to no answer
+
+
+class LeaseLostError(Exception):
+    """Another worker has the event, or it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    event: SlackEvent
+    owner: str
+
+
+def claim_event() -> Claim | None:
+    """Take the oldest event that waits, or whose holder is gone. Questions of one thread are taken one after another, so that a
+    follow-up finds what it follows."""
+    now = timezone.now()
+    due = Q(not_before=None) | Q(not_before__lte=now)
+    for event in SlackEvent.objects.filter(due, state__in=OPEN_EVENTS).order_by("pk"):
+        if event.state == EventState.WORKING and not is_abandoned(event.lease_owner, event.lease_until):
+            continue
+        if event.is_message and _has_earlier(event):
+            continue
+        owner = new_owner()
+        taken = SlackEvent.objects.filter(pk=event.pk, state=event.state, lease_owner=event.lease_owner).update(
+            state=EventState.WORKING, lease_owner=owner, lease_until=now + LEASE, attempts=F("attempts") + 1
+        )
+        if taken:
+            event.refresh_from_db()
+            return Claim(event, owner)
+    return None
+
+
+def _has_earlier(event: SlackEvent) -> bool:
+    return SlackEvent.objects.filter(
+        channel=event.channel, thread_ts=event.thread_ts, kind__in=QUESTIONS, state__in=OPEN_EVENTS, pk__lt=event.pk
+    ).exists()
+
+
+def advance(claim: Claim, **changes: Any) -> None:
+    """Store a step and renew the lease. Raises LeaseLostError."""
+    if not _held(claim, lease_until=timezone.now() + LEASE, **changes):
+        raise LeaseLostError
+    for name, value in changes.items():
+        setattr(claim.event, name, value)
+
+
+def finish(claim: Claim, outcome: str, reason: str = "") -> None:
+    """The end. The words are not kept: what is worth keeping is in the conversation."""
+    _end(claim, EventState.DONE, outcome, reason)
+
+
+def fail(claim: Claim, outcome: str, reason: str) -> None:
+    _end(claim, EventState.FAILED, outcome, reason)
+
+
+def _end(claim: Claim, state: str, outcome: str, reason: str) -> None:
+    _held(
+        claim, state=state, outcome=outcome, reason=reason[:300], payload={}, lease_owner="", lease_until=None,
+        finished_at=timezone.now(),
+    )  # fmt: skip
+
+
+def release(claim: Claim, *, after: timedelta, reason: str, is_counted: bool = True) -> None:
+    """Give the event back, to be taken up again later. A wait that Slack asks for counts as no attempt."""
+    _held(
+        claim, state=EventState.WAITING, lease_owner="", lease_until=None, not_before=timezone.now() + after,
+        reason=reason[:300], attempts=claim.event.attempts - (0 if is_counted else 1),
+    )  # fmt: skip
+
+
+def _held(claim: Claim, **changes: Any) -> bool:
+    held = SlackEvent.objects.filter(pk=claim.event.pk, lease_owner=claim.owner, state=EventState.WORKING)
+    return bool(held.update(**changes))
+
+
+def forget_old() -> None:
+    """Old events go, but for those whose answer is there: its message may still be changed or deleted."""
+    SlackEvent.objects.filter(created_at__lt=timezone.now() - KEPT, answer=None).exclude(state__in=OPEN_EVENTS).delete()
