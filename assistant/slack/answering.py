@@ -18,7 +18,7 @@ from assistant.presentation import PresentedAnswer, present_answer
 from assistant.services import Manner, check_question, create_answer, stop_answer
 from assistant.slack.blocks import answer_message
 from assistant.slack.claims import Claim, advance, finish
-from assistant.slack.client import SlackClient, SlackError
+from assistant.slack.client import SlackClient
 from assistant.slack.models import QUESTIONS, EventState, Kind, Outcome, SlackEvent, SlackThread
 from assistant.slack.people import Directory
 from assistant.slack.places import Place, find_place, may_all_read
@@ -140,11 +140,19 @@ class Asking:
                     if isinstance(told, Routed):
                         self._keep(row.conversation, self._place())  # before the second gate, which asks who reads along
                     elif isinstance(told, Sentence) and not told.is_recorded:
+                        if not growing.has_begun:
+                            self._check_nobody_joined(row.conversation)
                         growing.add(told)
-        except (NotAnsweredError, SlackError):
+        except NotAnsweredError:
             stop_answer(answer=row)
             raise
         return self._fresh(row)
+
+    def _check_nobody_joined(self, conversation: Conversation) -> None:
+        """Before the first words: what was found is for those who were there then."""
+        readers = {person.pk for person in self._place().readers}
+        if conversation.is_common and not readers <= set(conversation.readers.values_list("pk", flat=True)):
+            raise NotAnsweredError(Outcome.NO_PERMISSION, CHANGED)
 
     def _fresh(self, row: Answer) -> Answer:
         found = Answer.objects.select_related("conversation").filter(pk=row.pk).first()

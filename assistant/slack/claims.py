@@ -15,7 +15,8 @@ from assistant.slack.models import OPEN_EVENTS, QUESTIONS, EventState, SlackEven
 
 LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 3
-RETRY_AFTER = timedelta(seconds=5)  # times the attempts so far
+RETRY_AFTER = (timedelta(seconds=10), timedelta(minutes=2))  # after the first attempt, and after the second
+UNREACHABLE = timedelta(minutes=30)  # so long a question waits for a way out that is closed; no attempt is counted
 KEPT = timedelta(days=14)  # events that led to no answer
 
 

@@ -25,10 +25,16 @@ PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "re
 class SlackError(Exception):
     """Slack did not do it. `code` is Slack's own word; `is_passing`: it may do so later."""
 
+    UNREACHABLE = "unreachable"
+
     def __init__(self, method: str, code: str, *, is_passing: bool = False) -> None:
         super().__init__(f"Slack did not do {method}: {code}")
         self.code = code
         self.is_passing = is_passing
+
+    @property
+    def is_unreachable(self) -> bool:
+        return self.code == self.UNREACHABLE
 
 
 class SlackBusyError(SlackError):
@@ -149,7 +155,7 @@ class SlackClient:
                 replace_original=False, unfurl_links=False, unfurl_media=False,
             )  # fmt: skip
         except (OSError, SlackClientError, ValueError):
-            raise SlackError("the response", "unreachable", is_passing=True) from None
+            raise SlackError("the response", SlackError.UNREACHABLE, is_passing=True) from None
         if done.status_code == 429:
             raise SlackBusyError("the response", _seconds(done.headers))
         if done.status_code >= 400:
@@ -171,7 +177,7 @@ class SlackClient:
         except SlackApiError as error:
             raise _from_api(method, error.response) from None
         except (OSError, SlackClientError, ValueError):
-            raise SlackError(method, "unreachable", is_passing=True) from None
+            raise SlackError(method, SlackError.UNREACHABLE, is_passing=True) from None
 
 
 def make_web_client() -> WebClient:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from assistant.slack.client import SlackClient
+from assistant.slack.client import SlackClient, SlackError
 from assistant.slack.models import Outcome
 from assistant.slack.sentences import NOT_LINKED, OUTSIDER, NotAnsweredError
 
@@ -38,9 +38,18 @@ class Directory:
     def account(self, slack_user: str) -> Account:
         at, known = self._known.get(slack_user, (0.0, None))
         if known is None or time.monotonic() - at > REMEMBERED_S:
-            known = read_account(self._client.user(slack_user), team=self._client.identity().team)
+            known = read_account(self._profile(slack_user), team=self._client.identity().team)
             self._known[slack_user] = time.monotonic(), known
         return known
+
+    def _profile(self, slack_user: str) -> Mapping[str, Any]:
+        """Somebody whom Slack does not let us see is not of this workspace."""
+        try:
+            return self._client.user(slack_user)
+        except SlackError as error:
+            if error.code in ("user_not_found", "user_not_visible"):
+                return {}
+            raise
 
     def person(self, slack_user: str) -> User:
         """Who asks. Raises NotAnsweredError with what to do."""

@@ -13,9 +13,9 @@ import time
 
 from assistant.events import Sentence
 from assistant.slack.blocks import growing_message, plain
-from assistant.slack.claims import Claim, advance
+from assistant.slack.claims import Claim, LeaseLostError, advance
 from assistant.slack.client import Message, SlackBusyError, SlackClient, SlackError
-from assistant.slack.models import Kind
+from assistant.slack.models import Kind, Outcome, SlackEvent
 from assistant.slack.sentences import REACTIONS, SEEN
 from assistant.wording import Wording
 
@@ -38,7 +38,13 @@ def show(client: SlackClient, claim: Claim, message: Message) -> None:
         client.update(event.channel, event.reply_ts, message)
         return
     advance(claim, is_posting=True)
-    advance(claim, reply_ts=client.post(event.channel, event.thread_ts, message, event=event.pk))
+    posted = client.post(event.channel, event.thread_ts, message, event=event.pk)
+    try:
+        advance(claim, reply_ts=posted)
+    except LeaseLostError:
+        if SlackEvent.objects.filter(pk=event.pk, outcome=Outcome.WITHDRAWN).exists():  # while it was posted
+            client.delete(event.channel, posted)
+        raise
 
 
 def tell_asker(client: SlackClient, claim: Claim, sentence: str) -> None:
@@ -50,7 +56,11 @@ def tell_asker(client: SlackClient, claim: Claim, sentence: str) -> None:
         show(client, claim, plain(sentence))
         return
     if event.reply_ts:
-        client.delete(event.channel, event.reply_ts)
+        try:
+            client.delete(event.channel, event.reply_ts)
+        except SlackError as error:
+            if error.is_passing:
+                raise
         advance(claim, reply_ts="", is_posting=False)
     client.tell(event.channel, event.slack_user, plain(sentence), thread_ts=_thread(event.ts, event.thread_ts))
 
@@ -81,6 +91,10 @@ class Growing:
         self._client, self._claim = client, claim
         self._wording = Wording()
         self._next = 0.0
+
+    @property
+    def has_begun(self) -> bool:
+        return bool(self._wording.text)
 
     def add(self, sentence: Sentence) -> None:
         self._wording.add(sentence.text, sentence.citations, lead=sentence.lead, is_item=sentence.layout == "item")

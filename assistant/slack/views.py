@@ -41,7 +41,12 @@ def interactions(request: HttpRequest) -> HttpResponseBase:
 
 @csrf_exempt
 def commands(request: HttpRequest) -> HttpResponseBase:
-    return _refusal(request) or _receive(request.POST.dict() if request.POST.get("command") else None)
+    refusal = _refusal(request)
+    if refusal is not None:
+        return refusal
+    if request.POST.get("ssl_check"):  # Slack asks now and then whether the certificate is good
+        return HttpResponse()
+    return _receive(request.POST.dict() if request.POST.get("command") else None)
 
 
 def _refusal(request: HttpRequest) -> HttpResponse | None:

@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.utils import timezone
+
 from assistant.slack.answering import work_question
 from assistant.slack.buttons import work_button
 from assistant.slack.changing import was_deleted, work_changed, work_deleted
 from assistant.slack.claims import (
     MAX_ATTEMPTS,
     RETRY_AFTER,
+    UNREACHABLE,
     Claim,
     LeaseLostError,
     claim_event,
@@ -63,7 +66,10 @@ def work_on(client: SlackClient, claim: Claim) -> None:
     except SlackBusyError as error:
         release(claim, after=timedelta(seconds=error.wait_s), reason="Slack asked to wait.", is_counted=False)
     except SlackError as error:
-        _try_again(client, claim, f"{error}.", is_hopeless=not error.is_passing)
+        if error.is_unreachable and timezone.now() - claim.event.created_at < UNREACHABLE:
+            release(claim, after=RETRY_AFTER[0], reason=f"{error}.", is_counted=False)
+        else:
+            _try_again(client, claim, f"{error}.", is_hopeless=not error.is_passing)
     except Exception:  # a bug must end as a sentence for the asker, not as silence
         logger.exception("Event %s failed", claim.event.pk)
         _try_again(client, claim, "An unexpected error; the log has it.")
@@ -95,7 +101,7 @@ def _try_again(client: SlackClient, claim: Claim, reason: str, *, is_hopeless: b
     if is_hopeless or claim.event.attempts >= MAX_ATTEMPTS:
         _give_up(client, claim, reason)
     else:
-        release(claim, after=RETRY_AFTER * claim.event.attempts, reason=reason)
+        release(claim, after=RETRY_AFTER[claim.event.attempts - 1], reason=reason)
 
 
 def _give_up(client: SlackClient, claim: Claim, reason: str) -> None:

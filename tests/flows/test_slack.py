@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from assistant.events import Routed, Sentence
 from assistant.limits.editing import set_limit
 from assistant.models import Answer, Conversation, Feedback
 from assistant.slack.models import SlackEvent
@@ -265,6 +266,7 @@ def test_rights_count_at_the_second_gate(slack: Workspace, monkeypatch: Any) -> 
         ({"is_shared": True}, ["UBEN"], EXTERNAL),
         ({"is_pending_ext_shared": True}, ["UBEN"], EXTERNAL),
         ({}, ["UBEN", "UCY", "UGIL"], GUESTS),
+        ({}, ["UBEN", "UELSEWHERE"], GUESTS),  # whom Slack does not show
         ({}, ["UBEN", "UUNA"], STRANGERS),
         ({}, ["UBEN", "UDAN"], STRANGERS),  # whose account is deactivated
     ],
@@ -319,6 +321,41 @@ def test_a_thread_is_one_conversation_of_all_who_ask_in_it(slack: Workspace) -> 
     browser = Client()
     browser.force_login(slack.people.ben, backend="django.contrib.auth.backends.ModelBackend")
     assert browser.get(f"/conversations/{conversation.pk}/").status_code == 404  # it belongs to its channel
+
+
+def test_an_answer_that_is_written_grows_in_one_message(slack: Workspace, monkeypatch: Any) -> None:
+    """A model's sentences come before the record; here they are told by a stand-in for the answer path."""
+    from assistant.slack import answering
+
+    def writing(row: Any) -> Iterator[Any]:
+        yield Routed("specialist", "")
+        for number in range(3):
+            yield Sentence(f"Sentence {number} <b>.", (1,), is_recorded=False)
+        yield from answer(row)
+
+    answer = answering.answer
+    monkeypatch.setattr(answering, "answer", writing)
+    slack.send(slack.mention(LEAVE_QUESTION))
+    (posted,), updates = slack.slack.called("chat.postMessage"), slack.slack.called("chat.update")
+    assert "Sentence 0 &lt;b&gt;. [1] …" in posted.words
+    assert len(updates) == 1  # not more than one in a second, and the end
+    assert "27 days" in updates[-1].words
+    assert "Sentence" not in updates[-1].words
+
+
+def test_who_joins_before_the_first_written_words_counts(slack: Workspace, monkeypatch: Any) -> None:
+    from assistant.slack import answering
+
+    def writing(row: Any) -> Iterator[Any]:
+        yield Routed("specialist", "")
+        slack.slack.members["CSALES"].insert(0, "UCY")
+        yield Sentence(f"Ask the {CANARY}.", (1,), is_recorded=False)
+
+    monkeypatch.setattr(answering, "answer", writing)
+    slack.send(slack.mention(DISCOUNT_QUESTION, channel="CSALES"))
+    assert CANARY not in slack.slack.said()
+    assert slack.outcomes == ["no_permission"]
+    assert Answer.objects.get().state == "stopped"
 
 
 def test_it_keeps_nothing_of_what_is_said_elsewhere_in_a_channel(slack: Workspace) -> None:
@@ -560,6 +597,42 @@ def test_it_waits_as_long_as_slack_asks_and_then_answers(slack: Workspace) -> No
     work_slack_events(slice_s=60)
     assert slack.outcomes == ["answered"]
     assert len(slack.slack.messages["CALL"]) == 1
+
+
+@pytest.mark.parametrize("call", [2, 3])
+def test_a_wait_in_the_middle_of_an_answer_loses_nothing(slack: Workspace, call: int) -> None:
+    def busy(asked: Any) -> Any:
+        is_it = asked.method == "conversations.info" and len(slack.slack.called("conversations.info")) == call
+        return (429, {"Retry-After": "1"}, {"ok": False, "error": "ratelimited"}) if is_it else None
+
+    slack.slack.before = busy
+    slack.send(slack.mention(LEAVE_QUESTION))
+    assert slack.outcomes == [""]
+    SlackEvent.objects.update(not_before=None)
+    work_slack_events(slice_s=60)
+    assert slack.outcomes == ["answered"]
+    assert Answer.objects.count() == 1
+
+
+def test_it_waits_for_a_way_out_that_is_closed(slack: Workspace, settings: Any) -> None:
+    settings.SLACK_API_URL = "http://127.0.0.1:9/api/"
+    slack.send(slack.mention(LEAVE_QUESTION))
+    for _ in range(4):
+        SlackEvent.objects.update(not_before=None)
+        work_slack_events(slice_s=60)
+    event = SlackEvent.objects.get()
+    assert (event.state, event.attempts) == ("waiting", 0)
+    settings.SLACK_API_URL = slack.slack.url
+    SlackEvent.objects.update(not_before=None)
+    work_slack_events(slice_s=60)
+    assert slack.outcomes == ["answered"]
+    settings.SLACK_API_URL = "http://127.0.0.1:9/api/"
+    slack.send(slack.mention(LEAVE_QUESTION, ts="100.2"), work=False)
+    SlackEvent.objects.filter(state="waiting").update(created_at="2020-01-01T00:00:00Z")
+    for _ in range(3):
+        SlackEvent.objects.update(not_before=None)
+        work_slack_events(slice_s=60)
+    assert SlackEvent.objects.first().state == "failed"
 
 
 def test_it_gives_up_after_three_attempts_and_says_why(slack: Workspace) -> None:
