@@ -15,7 +15,7 @@ from ingestion.importing import named_groups
 
 
 class Command(BaseCommand):
-    help = "Create a person with a new password, or change the groups of one who exists."
+    help = "Create a person with a new password, or change the groups or the e-mail address of one who exists."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="the user name")
@@ -35,7 +35,8 @@ class Command(BaseCommand):
         if is_new:
             person.set_password(password)
             first, _, last = full_name.partition(" ")
-            person.first_name, person.last_name, person.email = first, last, email
+            person.first_name, person.last_name = first, last
+        person.email = email or person.email
         if admin:
             person.is_superuser = True
         person.save()
