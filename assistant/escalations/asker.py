@@ -44,6 +44,7 @@ class PresentedEscalation:
     document_title: str
     conversation_id: int = 0
     has_turns: bool = False  # the questions before it went along
+    is_elsewhere: bool = False  # asked in a common conversation, which no page shows
 
     @property
     def is_answered(self) -> bool:
@@ -86,7 +87,7 @@ def waiting_replies(user: AnyUser) -> WaitingReplies:
 
 def _presented(rows: QuerySet[Escalation], viewer: AnyUser) -> list[PresentedEscalation]:
     earlier = Answer.objects.filter(conversation=OuterRef("answer__conversation"), pk__lt=OuterRef("answer"))
-    rows = rows.select_related("corpus__owner", "document", "answer").annotate(is_later=Exists(earlier))
+    rows = rows.select_related("corpus__owner", "document", "answer__conversation").annotate(is_later=Exists(earlier))
     listed = list(rows.prefetch_related("messages__author"))
     if not listed:
         return []
@@ -115,6 +116,7 @@ def _present_one(
         document_title=str(document) if document else "",
         conversation_id=row.answer.conversation_id if row.answer else 0,
         has_turns=has_turns,
+        is_elsewhere=bool(row.answer and row.answer.conversation.is_common),
     )
 
 

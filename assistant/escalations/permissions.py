@@ -23,7 +23,7 @@ def own_escalations(user: AnyUser) -> QuerySet[Escalation]:
 
 
 def get_own_escalation_for(user: AnyUser, answer_id: int) -> Escalation:
-    escalation = own_escalations(user).filter(answer=answer_id).select_related("answer").first()
+    escalation = own_escalations(user).filter(answer=answer_id).select_related("answer__conversation").first()
     if escalation is None:
         raise Http404
     return escalation

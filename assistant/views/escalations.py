@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django_htmx.http import reswap, retarget
 
 from assistant.escalations import services
@@ -13,7 +14,7 @@ from assistant.escalations.errors import EscalationError
 from assistant.escalations.models import Escalation
 from assistant.escalations.nearest import nearest_corpus
 from assistant.escalations.permissions import get_own_escalation_for
-from assistant.escalations.services import NOTE_CHARACTERS, take_stand
+from assistant.escalations.services import NOTE_CHARACTERS, mark_seen, take_stand
 from assistant.models import Answer
 from assistant.permissions import get_answer_for
 from assistant.presentation import present_answer
@@ -37,6 +38,8 @@ def escalation(request: PersonRequest, answer_id: int) -> HttpResponse:
     """What became of it: asked for by the page that waits for a reply. It may wait in a tab that nobody looks at, so a reply
     counts as seen only when its conversation is opened."""
     own = get_own_escalation_for(request.user, answer_id)
+    if not request.htmx and _is_elsewhere(own):
+        return _page(request, own)
     if not request.htmx:
         return redirect(turn_url(_answer_of(own)))
     item = present_answer(_answer_of(own), request.user)
@@ -49,8 +52,28 @@ def take_stand_on_reply(request: PersonRequest, answer_id: int) -> HttpResponse:
         take_stand(escalation=own, is_helpful=request.POST.get("helpful") == "1", text=request.POST.get("text", ""))
     except EscalationError as error:
         messages.error(request, error.public_message)
-        return redirect(turn_url(_answer_of(own)))
+        return redirect(_url(own))
+    if _is_elsewhere(own):
+        return _page(request, own) if request.htmx else redirect(_url(own))
     return _answer(request, _answer_of(own))
+
+
+def _is_elsewhere(own: Escalation) -> bool:
+    """Asked in a place whose conversation no page shows; what the asker and the person say has a page of its own."""
+    return _answer_of(own).conversation.is_common
+
+
+def _url(own: Escalation) -> str:
+    answer = _answer_of(own)
+    return reverse("assistant:escalation", args=[answer.pk]) if _is_elsewhere(own) else turn_url(answer)
+
+
+def _page(request: PersonRequest, own: Escalation) -> HttpResponse:
+    """Opened, a reply counts as seen."""
+    answer = _answer_of(own)
+    context = {"item": present_answer(answer, request.user), "door": answer.conversation.get_door_display()}
+    mark_seen(escalations=[own.pk])
+    return render(request, f"assistant/{'_' if request.htmx else ''}asked_elsewhere.html", context)
 
 
 def replies(request: PersonRequest) -> HttpResponse:

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from assistant.escalations.services import reply
 from assistant.events import Routed, Sentence
 from assistant.limits.editing import set_limit
 from assistant.models import Answer, Conversation, Feedback
@@ -82,6 +83,11 @@ class Workspace:
         response = self.client.post(path, body, content_type="application/x-www-form-urlencoded", headers=signed(body))
         work_slack_events(slice_s=60)
         return response
+
+    def browser(self, name: str) -> Client:
+        client = Client()
+        client.force_login(getattr(self.people, name), backend="django.contrib.auth.backends.ModelBackend")
+        return client
 
     @property
     def outcomes(self) -> list[str]:
@@ -318,9 +324,7 @@ def test_a_thread_is_one_conversation_of_all_who_ask_in_it(slack: Workspace) -> 
     conversation = Conversation.objects.get()
     assert [answer.asker for answer in conversation.answers.all()] == [slack.people.ben, slack.people.cy]
     assert set(conversation.readers.all()) == {slack.people.ben, slack.people.cy}
-    browser = Client()
-    browser.force_login(slack.people.ben, backend="django.contrib.auth.backends.ModelBackend")
-    assert browser.get(f"/conversations/{conversation.pk}/").status_code == 404  # it belongs to its channel
+    assert slack.browser("ben").get(f"/conversations/{conversation.pk}/").status_code == 404  # it belongs to its channel
 
 
 def test_an_answer_that_is_written_grows_in_one_message(slack: Workspace, monkeypatch: Any) -> None:
@@ -434,6 +438,29 @@ def test_a_person_can_be_asked(slack: Workspace) -> None:
     slack.press("ask_person", str(answer.pk))
     assert answer.escalation.asker == slack.people.ben
     assert "Sent to" in slack.slack.called("response")[-1].words
+    reply(escalation=answer.escalation, author=slack.people.ada, text="They are GREEN.", known_version=0)
+    ben, cy = slack.browser("ben"), slack.browser("cy")
+    page = f"/answers/{answer.pk}/person"
+    assert page in ben.get("/replies/").content.decode()
+    assert "They are GREEN." in ben.get(page).content.decode()
+    assert cy.get(page).status_code == 404
+    answer.escalation.refresh_from_db()
+    assert not answer.escalation.has_news
+    assert ben.post(f"{page}/stand", {"helpful": "1"}, follow=True).redirect_chain[-1][0] == page
+    assert "You said that this helped." in ben.get(page).content.decode()
+
+
+def test_an_owner_marks_a_corpus_for_slack_in_its_settings(slack: Workspace) -> None:
+    olga, sales = slack.browser("olga"), slack.people.olga.owned_corpora.get()
+    page = olga.get(f"/manage/corpora/{sales.slug}/settings").content.decode()
+    assert "May be answered in Slack" in page
+    form = {"name": sales.name, "audience": "groups", "groups": [slack.people.sales.pk]}
+    assert olga.post(f"/manage/corpora/{sales.slug}/settings", form).status_code == 302
+    slack.send(slack.direct(DISCOUNT_QUESTION))
+    assert CANARY not in slack.slack.said()
+    olga.post(f"/manage/corpora/{sales.slug}/settings", {**form, "is_for_slack": "on"})
+    slack.send(slack.direct(DISCOUNT_QUESTION, ts="200.2"))
+    assert CANARY in slack.slack.said()
 
 
 def test_a_command_is_answered_to_the_asker_who_may_share_what_all_may_read(slack: Workspace) -> None:
@@ -653,8 +680,7 @@ def test_it_gives_up_after_three_attempts_and_says_why(slack: Workspace) -> None
 
 def test_the_page_tests_the_connection_and_lists_what_happened_without_words(slack: Workspace) -> None:
     slack.send(slack.mention(f"{LEAVE_QUESTION} SECRET-WORDS"))
-    admin = Client()
-    admin.force_login(slack.people.ada, backend="django.contrib.auth.backends.ModelBackend")
+    admin = slack.browser("ada")
     assert "has all the scopes" in admin.post("/manage/slack/").content.decode()
     slack.slack.scopes = slack.slack.scopes.replace("users:read.email", "")
     page = admin.post("/manage/slack/").content.decode()
@@ -663,6 +689,4 @@ def test_the_page_tests_the_connection_and_lists_what_happened_without_words(sla
     assert "SECRET-WORDS" not in page
     slack.slack.before = lambda call: (200, {}, {"ok": False, "error": "invalid_auth"})
     assert "invalid_auth" in admin.post("/manage/slack/").content.decode()
-    ben = Client()
-    ben.force_login(slack.people.ben, backend="django.contrib.auth.backends.ModelBackend")
-    assert ben.get("/manage/slack/").status_code == 404
+    assert slack.browser("ben").get("/manage/slack/").status_code == 404
