@@ -41,7 +41,7 @@ def check_connection() -> list[Check]:
         return [Check(is_good=False, sentence=_why(error))]
     checks = [Check(is_good=True, sentence=f"Slack knows the token: it belongs to the workspace “{us.team_name}”.")]
     missing = sorted(SCOPES.keys() - us.scopes)
-    checks += [Check(is_good=False, sentence=f"The scope {scope} is missing, {SCOPES[scope]}.") for scope in missing]
+    checks += [Check(is_good=False, sentence=f"The scope {scope} is missing; it is needed {SCOPES[scope]}.") for scope in missing]
     if not missing:
         checks.append(Check(is_good=True, sentence="The token has all the scopes that are needed."))
     return [*checks, *_ways_in(client)]
