@@ -3,8 +3,9 @@ the claim's holder, so that one who lost the lease changes nothing any more."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import F, Q
@@ -15,6 +16,7 @@ from assistant.slack.models import OPEN_EVENTS, QUESTIONS, EventState, SlackEven
 
 LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 3
+LOOKED_AT = 10  # events that are read at once
 RETRY_AFTER = (timedelta(seconds=10), timedelta(minutes=2))  # after the first attempt, and after the second
 UNREACHABLE = timedelta(minutes=30)  # so long a question waits for a way out that is closed; no attempt is counted
 KEPT = timedelta(days=14)  # events that led to no answer
@@ -34,8 +36,7 @@ def claim_event() -> Claim | None:
     """Take the oldest event that waits, or whose holder is gone. Questions of one thread are taken one after another, so that a
     follow-up finds what it follows."""
     now = timezone.now()
-    due = Q(not_before=None) | Q(not_before__lte=now)
-    for event in SlackEvent.objects.filter(due, state__in=OPEN_EVENTS).order_by("pk"):
+    for event in _due_events(now):
         if event.state == EventState.WORKING and not is_abandoned(event.lease_owner, event.lease_until):
             continue
         if event.is_message and _has_earlier(event):
@@ -48,6 +49,15 @@ def claim_event() -> Claim | None:
             event.refresh_from_db()
             return Claim(event, owner)
     return None
+
+
+def _due_events(now: datetime) -> Iterator[SlackEvent]:
+    """The oldest first, a few at a time: most often the first is free, and a thousand may wait."""
+    due = SlackEvent.objects.filter(Q(not_before=None) | Q(not_before__lte=now), state__in=OPEN_EVENTS).order_by("pk")
+    last = 0
+    while some := list(due.filter(pk__gt=last)[:LOOKED_AT]):
+        yield from some
+        last = some[-1].pk
 
 
 def _has_earlier(event: SlackEvent) -> bool:
