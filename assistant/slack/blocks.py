@@ -24,8 +24,8 @@ _WORD = 500
 
 
 def plain(text: str) -> Message:
-    """One sentence of ours."""
-    return Message(escaped(text), [_section(escaped(text))])
+    """Words alone, most often one sentence of ours."""
+    return Message(escaped(text[:NOTICE]), [_section(part) for part in _sections(_words(text))[0]])
 
 
 def answer_message(

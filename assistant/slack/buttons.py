@@ -85,4 +85,9 @@ def _share(client: SlackClient, claim: Claim, directory: Directory, answer: Answ
 
 
 def _say(client: SlackClient, claim: Claim, message: Message) -> None:
-    client.respond(claim.event.payload.get("response_url", ""), message)
+    """To the one who pressed: in the thread where the button stands, or where Slack shows answers to buttons."""
+    event = claim.event
+    if event.thread_ts:
+        client.tell(event.channel, event.slack_user, message, thread_ts=event.thread_ts)
+    else:
+        client.respond(event.payload.get("response_url", ""), message)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from assistant.presentation import present_answer
-from assistant.slack.blocks import SECTION, answer_message, growing_message
+from assistant.slack.blocks import SECTION, answer_message, growing_message, plain
 from assistant.slack.client import Message, is_slacks
 from assistant.slack.people import person_with, read_account
 from assistant.slack.texts import escaped, link, question_in
@@ -80,6 +80,11 @@ def test_an_answer_that_is_too_long_says_so(people: People) -> None:
     item = present_answer(make_answered(people.ada, "Where is it?", [(document, quote)]), people.ada)
     assert "longer than Slack shows" in str(answer_message(item, is_direct=False).blocks)
     assert "Ask me in a direct message" not in str(answer_message(item, is_direct=True).blocks)
+
+
+def test_a_long_sentence_fits_too() -> None:
+    check_marks(plain("&" * 2000))
+    assert "".join(block["text"]["text"] for block in plain("<b> " * 900).blocks) == "&lt;b&gt; " * 900
 
 
 @pytest.mark.parametrize(

@@ -62,11 +62,13 @@ class Workspace:
         event = {"type": "message", "channel_type": "im", "user": by, "channel": f"D{by[1:]}", "ts": ts, "text": text}
         return {**event, **more}
 
-    def press(self, action: str, value: str, *, by: str = "UBEN", channel: str = "CALL", trigger: str = "") -> Any:
+    def press(
+        self, action: str, value: str, *, by: str = "UBEN", channel: str = "CALL", trigger: str = "", thread_ts: str = ""
+    ) -> Any:
         self.sent += 1
         payload = {
             "type": "block_actions", "team": {"id": "T1"}, "user": {"id": by}, "channel": {"id": channel},
-            "trigger_id": trigger or f"press{self.sent}", "container": {"message_ts": "9000.1"},
+            "trigger_id": trigger or f"press{self.sent}", "container": {"message_ts": "9000.1", "thread_ts": thread_ts},
             "response_url": self.slack.url.replace("/api/", "/response"), "actions": [{"action_id": action, "value": value}],
         }  # fmt: skip
         return self._form("/slack/interactions", payload=json.dumps(payload))
@@ -421,7 +423,9 @@ def test_only_the_asker_can_judge_an_answer(slack: Workspace) -> None:
     assert HELPFUL in slack.slack.called("response")[-1].words
     slack.press("not_helpful", answer)
     assert "What was wrong" in slack.slack.called("response")[-1].words
-    slack.press("reason:outdated", f"{answer}:outdated")
+    slack.press("reason:outdated", f"{answer}:outdated", thread_ts="100.1")
+    told = slack.slack.called("chat.postEphemeral")[-1]
+    assert (told.fields["user"], told.fields["thread_ts"], HELPFUL in told.words) == ("UBEN", "100.1", True)
     assert Feedback.objects.values_list("user__username", "verdict", "reason").get() == ("ben", "not_helpful", "outdated")
 
 
