@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import timedelta
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -97,6 +98,7 @@ class Asking:
         try:
             text = check_question(question_in(self.event.payload.get("text", "")))
             with transaction.atomic():
+                User.objects.select_for_update(no_key=True).get(pk=asker.pk)
                 take_question(user=asker)
                 row = create_answer(user=asker, question=text, conversation=self._thread(), manner=Manner(door=Door.SLACK))
                 self._keep(row.conversation, place)
