@@ -20,7 +20,7 @@ from assistant.composing import answer_text, citation_rows, sentence_events, sen
 from assistant.errors import UNEXPECTED
 from assistant.escalations.handing import hand_to_person, has_question_before, is_wish
 from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
-from assistant.followups import standalone_question, topic
+from assistant.followups import TURNS_REMEMBERED, standalone_question, topic
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
 from assistant.ledger.recording import Use, count_uses, record_tiers
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TURNS_REMEMBERED = 20
 OPEN_STATES = (AnswerState.PENDING, AnswerState.ANSWERING)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+TURNS_REMEMBERED = 20  # of a conversation
 _CONNECTIVE = re.compile(r"^(?:and|but|or|so|then|also|ok(?:ay)?|what about|how about)\b[\s,]*", re.IGNORECASE)
 _ABOUT = re.compile(r"^(?:and |but |or |so )?(?:what|how) about\b", re.IGNORECASE)
 _PREPOSITION = re.compile(r"^(?:for|in|on|at|with|without|during|after|before|from|to|as|if|when|under|over|by)\b", re.IGNORECASE)

@@ -10,14 +10,13 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -26,7 +25,7 @@ from django.utils import timezone
 from assistant.errors import LOST, UNEXPECTED
 from assistant.events import AnswerEvent, Failed, Finished
 from assistant.models import Answer, AnswerState
-from ingestion.connections import release_connection
+from ingestion.connections import in_thread, release_connection
 
 logger = logging.getLogger(__name__)
 
@@ -111,18 +110,6 @@ def _run(answer_id: int, channel: Channel) -> None:
         _channels.pop(answer_id, None)
 
 
-async def _with_database(work: Callable[[], T]) -> T:
-    """Run in the request's thread and give the connection back at once: a waiting stream must not hold one."""
-
-    def run() -> T:
-        try:
-            return work()
-        finally:
-            release_connection()
-
-    return await sync_to_async(run)()
-
-
 async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
     """The events of an answer: all of them in the process that makes it, its end elsewhere and later.
 
@@ -137,7 +124,7 @@ async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
     seen, checked = 0, time.monotonic()
     while True:
         if time.monotonic() - checked >= RECHECK_S:  # by the clock: sentences may come without a pause
-            if not await _with_database(lambda: _may_follow(answer_id, user)):
+            if not await in_thread(lambda: _may_follow(answer_id, user)):
                 return
             checked = time.monotonic()
         while seen < len(channel.events):
@@ -152,7 +139,7 @@ async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
 
 async def _follow_record(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
     while True:
-        row = await _with_database(lambda: _read(answer_id, user))
+        row = await in_thread(lambda: _read(answer_id, user))
         if row is None:
             return
         if row.is_final:

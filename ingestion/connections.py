@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from asgiref.sync import sync_to_async
 from django.db import connection
+
+T = TypeVar("T")
 
 
 def lend_connection() -> None:
@@ -17,3 +23,16 @@ def release_connection() -> None:
     stays, since it holds the work."""
     if not connection.in_atomic_block:
         connection.close()
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Database work off the event loop, in the request's thread, whose connection is given back at once: what waits must not hold
+    one."""
+
+    def run() -> T:
+        try:
+            return work()
+        finally:
+            release_connection()
+
+    return await sync_to_async(run)()

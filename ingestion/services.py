@@ -23,6 +23,7 @@ from ingestion.errors import IngestionError
 from ingestion.models import Corpus, Document, DocumentState, Partition, PendingRemoval
 from ingestion.removals import drain_removals, drop_indexes
 
+NOT_STORED = "The server could not store the file. Upload it again; if that does not help, tell your administrator."
 Outcome = Literal["added", "changed", "unchanged", "refused"]
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from assistant.api.catalogue import OfferedModel
@@ -17,17 +16,16 @@ from assistant.api.schemas import Part
 from assistant.api.tokens import valid_tokens
 from assistant.errors import QuestionError
 from assistant.events import AnswerEvent
-from assistant.followups import standalone_question, topic
+from assistant.followups import TURNS_REMEMBERED, standalone_question, topic
 from assistant.limits.using import OVER
 from assistant.models import FINAL_STATES, Answer, Conversation, Door
 from assistant.services import Manner, start_answer, stop_answer
 from assistant.sse import with_heartbeats
 from assistant.streams import RECHECK_S, follow
-from ingestion.connections import release_connection
+from ingestion.connections import in_thread
 from ingestion.models import Corpus
 from ingestion.permissions import readable_corpora
 
-TURNS_REMEMBERED = 20
 T = TypeVar("T")
 TOO_BUSY = frozenset({"busy", "too_many", OVER})
 
@@ -131,15 +129,3 @@ def _stop(answer_id: int) -> None:
     row = Answer.objects.filter(pk=answer_id).exclude(state__in=FINAL_STATES).first()
     if row is not None:
         stop_answer(answer=row)
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """Database work off the event loop, whose connection is given back at once."""
-
-    def run() -> T:
-        try:
-            return work()
-        finally:
-            release_connection()
-
-    return await sync_to_async(run)()

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from ninja import Router
 
-from assistant.api.asking import Wish, asks, begin, corpus_names, in_thread, refuse_other_output, text_of
+from assistant.api.asking import Wish, asks, begin, corpus_names, refuse_other_output, text_of
 from assistant.api.catalogue import model_named
 from assistant.api.completed import Completed
 from assistant.api.errors import ApiError, ErrorBody, answer_error
@@ -20,6 +20,7 @@ from assistant.api.stopping import LONGEST, MOST
 from assistant.api.streaming import HEADERS, HEARTBEAT, Piece, Waiting, Words, ending, pieces
 from assistant.models import Answer
 from assistant.services import plain_text
+from ingestion.connections import in_thread
 
 router = Router(tags=["OpenAI"])
 

@@ -34,7 +34,6 @@ from ingestion.permissions import (
 router = Router(tags=["Documents"])
 PAGE = 100
 FARTHEST = 10**9
-NOT_STORED = "The server could not store the file. Upload it again; if that does not help, tell your administrator."
 
 
 class CorpusOut(Schema):
@@ -185,7 +184,7 @@ def upload_document(request: HttpRequest, slug: str, file: File[UploadedFile], n
             corpus=corpus, source_name=name or file.name or "", content=cast(BinaryIO, file), uploaded_by=token.user
         )
     except OSError:
-        raise ApiError(507, "not_stored", NOT_STORED) from None
+        raise ApiError(507, "not_stored", services.NOT_STORED) from None
     if added.document is None:
         raise ApiError(400, "refused", added.message, param="file")
     row = _documents(token, Document.objects.filter(pk=added.document.pk).select_related("corpus"))[0]

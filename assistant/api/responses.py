@@ -10,7 +10,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from ninja import Router
 
-from assistant.api.asking import Wish, asks, begin, corpus_names, in_thread, refuse_other_output, text_of
+from assistant.api.asking import Wish, asks, begin, corpus_names, refuse_other_output, text_of
 from assistant.api.catalogue import model_named
 from assistant.api.completed import Completed
 from assistant.api.errors import ApiError, ErrorBody, answer_error
@@ -21,6 +21,7 @@ from assistant.api.streaming import HEADERS, HEARTBEAT, End, Piece, Waiting, Wor
 from assistant.models import Answer, Conversation
 from assistant.permissions import get_answer_for
 from assistant.services import plain_text
+from ingestion.connections import in_thread
 
 router = Router(tags=["OpenAI"])
 _PREFIX = "resp_"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
-from asgiref.sync import sync_to_async
 from django.http import Http404
 
 from assistant.api.asking import follow_for
@@ -16,7 +15,7 @@ from assistant.api.stopping import Stopper
 from assistant.api.tokens import valid_tokens
 from assistant.events import Sentence
 from assistant.wording import Wording
-from ingestion.connections import release_connection
+from ingestion.connections import in_thread
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 HEARTBEAT = b": still here\n\n"
@@ -101,7 +100,5 @@ async def _completed(token: ApiToken, answer_id: int, absolute: Callable[[str], 
             return complete(answer_id, valid.user, absolute) if valid else None
         except Http404:
             return None
-        finally:
-            release_connection()
 
-    return await sync_to_async(read)()
+    return await in_thread(read)

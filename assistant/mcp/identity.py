@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TypeVar
 
-from asgiref.sync import sync_to_async
 from mcp.server.mcpserver.exceptions import ToolError
 
 from assistant.api.errors import ApiError
 from assistant.api.gate import NOT_VALID
 from assistant.api.models import ApiToken
 from assistant.api.tokens import SCOPES, count_request, valid_tokens
-from ingestion.connections import release_connection
+from ingestion.connections import in_thread
 from retrieval.errors import RetrievalError
 
 T = TypeVar("T")
@@ -34,7 +33,7 @@ def token_for(scope: str) -> ApiToken:
     return token
 
 
-async def in_thread(work: Callable[[], T]) -> T:
+async def work_for_tool(work: Callable[[], T]) -> T:
     """Database work off the event loop; what it may say to a person becomes the tool's error."""
 
     def run() -> T:
@@ -42,8 +41,5 @@ async def in_thread(work: Callable[[], T]) -> T:
             return work()
         except (ApiError, RetrievalError) as error:
             raise ToolError(error.public_message) from None
-        finally:
-            release_connection()
 
-    wait: Callable[[], Awaitable[T]] = sync_to_async(run)
-    return await wait()
+    return await in_thread(run)

@@ -18,7 +18,7 @@ from assistant.api.completed import Completed
 from assistant.api.errors import ErrorBody
 from assistant.api.models import ApiToken
 from assistant.api.streaming import End, pieces
-from assistant.mcp.identity import absolute, in_thread, token_for
+from assistant.mcp.identity import absolute, token_for, work_for_tool
 from assistant.models import Answer, Conversation, Door
 from assistant.permissions import get_conversation_for
 from assistant.presentation import place
@@ -53,7 +53,7 @@ async def ask(
         wish = Wish(plain_text(question).strip(), model_named(ROUTER), corpora, conversation=own, door=Door.MCP)
         return token, begin(token, wish)
 
-    token, row = await in_thread(start)
+    token, row = await work_for_tool(start)
     async for piece in pieces(token, row.pk, absolute.get(str)):
         if isinstance(piece, ErrorBody):
             raise ToolError(piece.message)
@@ -76,7 +76,7 @@ async def search(
         chosen = named_corpora(token, corpora, param="corpora")
         return [_passage(item) for item in search_passages(user=token.user, query=words, corpora=chosen, top_k=top_k)]
 
-    found = await in_thread(find)
+    found = await work_for_tool(find)
     lines = [f"[{item['rank']}] {_heading(item)}\n{item['text']}" for item in found]
     return _result("\n\n".join(lines) or "Nothing was found in the documents you may read.", {"passages": found})
 
@@ -102,7 +102,7 @@ async def get_document(
             "start": start, "total_characters": len(text), "next_start": end if end < len(text) else None,
         }  # fmt: skip
 
-    about = await in_thread(read)
+    about = await work_for_tool(read)
     return _result(f"{about['title']}\n\n{about['text']}", about)
 
 
@@ -113,7 +113,7 @@ async def list_corpora() -> CallToolResult:
         listed = readable_corpora(token_for("read").user).distinct()
         return [{"name": corpus.name, "description": corpus.description} for corpus in listed]
 
-    found = await in_thread(read)
+    found = await work_for_tool(read)
     lines = [": ".join(filter(None, (item["name"], item["description"]))) for item in found]
     return _result("\n".join(lines) or "There is no corpus that you may read.", {"corpora": found})
 

@@ -17,8 +17,6 @@ from ingestion.permissions import get_managed_corpus_for, get_managed_document_f
 from ingestion.views.deleting import remember_deletion, sent_twice
 from ingestion.views.requests import PersonRequest, changed, render_dialog
 
-NOT_STORED = "The server could not store the file. Upload it again; if that does not help, tell your administrator."
-
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
@@ -45,7 +43,7 @@ def _add(request: PersonRequest, corpus: Corpus, name: str, file: UploadedFile) 
     try:
         added = services.add_document(corpus=corpus, source_name=name, content=cast(BinaryIO, file), uploaded_by=request.user)
     except OSError:
-        return Uploaded(services.clean_source_name(name), "refused", NOT_STORED)
+        return Uploaded(services.clean_source_name(name), "refused", services.NOT_STORED)
     shown = added.document.source_name if added.document else services.clean_source_name(name)
     return Uploaded(shown or "A file without a name", added.outcome, added.message)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import openai
 import pytest
 
 from tests.flows.conftest import secret_for
-from tests.flows.installation import Installation, wait_for
+from tests.flows.installation import Installation
 from tests.people import LEAVE
 
 pytestmark = pytest.mark.slow
@@ -143,19 +141,3 @@ def test_it_refuses_what_it_cannot_do_with_a_sentence(ben: openai.OpenAI) -> Non
         ben.chat.completions.create(model="intramural", messages=[{"role": "user", "content": picture}])  # type: ignore[list-item,misc]
     with pytest.raises(openai.BadRequestError, match="with a question in it"):
         ask(ben, " ?! ")
-
-
-def test_it_stops_an_answer_whose_program_went_away(programs: Installation) -> None:
-    """The stream is closed after its first bytes; what was not finished then is stopped, and nothing stays open."""
-    headers = {"Authorization": f"Bearer {secret_for(programs, 'ben')}"}
-    body = {"model": "intramural", "messages": [{"role": "user", "content": QUESTION}], "stream": True}
-    with httpx.Client(base_url=programs.url, headers=headers, timeout=30) as client:
-        with client.stream("POST", "/v1/chat/completions", json=body) as stream:
-            number = int(json.loads(next(stream.iter_lines()).removeprefix("data: "))["id"].removeprefix("chatcmpl-"))
-
-        def is_over() -> bool:
-            listed = client.get("/api/conversations").json()["conversations"]
-            answers = [client.get(f"/api/conversations/{item['id']}").json()["answers"][0] for item in listed]
-            return {item["id"]: item["status"] for item in answers}[number] in ("stopped", "answered")
-
-        wait_for(is_over, "the answer to end", 20)

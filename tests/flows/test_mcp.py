@@ -127,4 +127,5 @@ def test_it_speaks_over_standard_input_and_output(programs: Installation) -> Non
 
 
 def test_it_does_not_start_without_a_token(programs: Installation) -> None:
-    programs.manage("serve_mcp", expect=1)
+    said = programs.manage("serve_mcp", expect=1)
+    assert said == ""  # the standard output is the protocol's
