@@ -188,7 +188,7 @@ class _Template:
         self._control = ours
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _START, str(_ROOT)],
+                [os.path.abspath(sys.executable), "-I", "-c", _START, str(_ROOT)],  # it may be .venv/bin/python
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},

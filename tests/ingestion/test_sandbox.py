@@ -151,6 +151,15 @@ def test_it_starts_a_new_template_when_the_old_one_was_killed() -> None:
     assert job("echo", text="after") == b"after"
 
 
+def test_it_starts_a_template_where_python_was_called_by_a_relative_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox.sys, "executable", os.path.relpath(sys.executable))
+    monkeypatch.setattr(sandbox, "_template", sandbox._Template())
+    try:
+        assert job("echo", text="read") == b"read"
+    finally:
+        sandbox._template.close()
+
+
 def test_it_tries_again_when_the_template_dies_under_a_job(settings: Any) -> None:
     settings.PARSE_SECONDS = 20
     job("echo", text="warm")
