@@ -20,6 +20,7 @@ from assistant.composing import answer_text, citation_rows, sentence_events, sen
 from assistant.errors import UNEXPECTED
 from assistant.escalations.handing import hand_to_person, has_question_before, is_wish
 from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
+from assistant.finetuning.choosing import choose_adapter, may_use
 from assistant.followups import TURNS_REMEMBERED, standalone_question, topic
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
@@ -38,7 +39,7 @@ from specialists.errors import SpecialistError
 from specialists.router.cascade import decide, only_tier, search_first
 from specialists.router.rules import current_rules
 from specialists.router.tiers import installed_tiers
-from specialists.router.types import HUMAN, SMALLTALK, Decision
+from specialists.router.types import HUMAN, SMALLTALK, SPECIALIST, Decision
 
 if TYPE_CHECKING:
     from retrieval.search import SearchResult
@@ -208,15 +209,30 @@ def _read(
     where one has words of it, the reader answers anew from what is left."""
     uses: list[Use] = []
     while True:
-        question = Question(row.standalone_question, found, _evidence(found, chunks), chunks, lambda: _is_wanted(row))
+        question = Question(
+            row.standalone_question, found, _evidence(found, chunks), chunks, lambda: _is_wanted(row),
+            adapter=_adapter_for(row, decision, [chunks[hit.id] for hit in found.hits]),
+        )  # fmt: skip
         outcome = yield from run_cascade(decision, question)
         uses += outcome.uses
         left = _second_gate(row, found.hits)
         gone = {hit.id for hit in found.hits} - set(left)
-        if outcome.attempt is None or not _has_words_of(outcome.attempt, gone):
+        if outcome.attempt is None or not (_has_words_of(outcome.attempt, gone) or _has_lost_adapter(row, outcome.attempt)):
             return found, chunks, Outcome(outcome.attempt, uses)
         found, chunks = replace(found, hits=tuple(hit for hit in found.hits if hit.id in left)), left
         decision = replace(decision, tiers=())
+
+
+def _adapter_for(row: Answer, decision: Decision, chunks: Sequence[Chunk]) -> str:
+    if SPECIALIST not in decision.tiers:
+        return ""
+    return choose_adapter(chunks, [partition.pk for partition in _authorize(row)])
+
+
+def _has_lost_adapter(row: Answer, attempt: Attempt) -> bool:
+    """An adapter is a copy of what it was trained on: who may no longer read all of that gets none of its words."""
+    adapter = attempt.refusal.get("adapter", "")
+    return bool(adapter) and not may_use(adapter, [partition.pk for partition in _authorize(row)])
 
 
 def _has_words_of(attempt: Attempt, passages: Collection[int]) -> bool:

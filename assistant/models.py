@@ -170,6 +170,15 @@ class SuggestedQuestion(models.Model):
 from assistant.api.models import ApiToken  # noqa: E402, F401 - models of this app
 from assistant.calibration.models import CorpusCalibration, RefusalJudgement  # noqa: E402, F401 - models of this app
 from assistant.escalations.models import Escalation, EscalationMessage  # noqa: E402, F401 - models of this app
+from assistant.finetuning.models import (  # noqa: E402, F401 - models of this app
+    DataSet,
+    DataSetRow,
+    RowPassage,
+    Specialist,
+    SpecialistVersion,
+    TrainedDocument,
+    VersionChange,
+)
 from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun  # noqa: E402, F401 - models of this app
 from assistant.ledger.models import TierUse  # noqa: E402, F401
 from assistant.limits.models import DailyUse, Limit  # noqa: E402, F401

@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 
 from assistant.composing import segments
 from assistant.escalations.asker import PresentedEscalation, escalations_shown
+from assistant.finetuning.choosing import trained_documents
 from assistant.golden.permissions import golden_corpora
 from assistant.models import Answer, AnswerState, Citation, Conversation
 from assistant.offers import Place, is_unsure, offers_of
@@ -174,8 +175,11 @@ def _readable(user: User, ids: Iterable[int]) -> dict[int, Document]:
 
 
 def _documents_behind(answer: Answer) -> set[int]:
-    """What a model had before it when it wrote the answer. Its words may come from any of them, whatever it cites."""
-    return {int(item["document"]) for item in answer.passages} if answer.route == SPECIALIST else set()
+    """What a model had before it when it wrote the answer, and what it was trained on. Its words may come from any of them,
+    whatever it cites."""
+    if answer.route != SPECIALIST:
+        return set()
+    return {int(item["document"]) for item in answer.passages} | trained_documents(answer.refusal.get("adapter", ""))
 
 
 def _closest_chunks(answers: Sequence[Answer], user: User) -> dict[int, Chunk]:

@@ -1,4 +1,4 @@
-"""The Celery door to golden runs and to Slack's events: a ring, or the sweep, works them for a while."""
+"""The Celery door to golden runs, to Slack's events and to fine-tuning: a ring, or the sweep, works them for a while."""
 
 from __future__ import annotations
 
@@ -24,3 +24,11 @@ def work_slack_events() -> int:
 
     end = time.monotonic() + SLACK_WORK_S
     return work(should_stop=lambda: time.monotonic() > end, slice_s=SLACK_WORK_S)
+
+
+@shared_task(time_limit=30 * 24 * 3600)
+def work_finetuning() -> int:
+    """On the queue `train`. However long it takes: the lease on the work is what says that somebody does it."""
+    from assistant.finetuning.worker import work_until_empty
+
+    return work_until_empty()

@@ -14,6 +14,7 @@ from specialists.composition.composing import compose_spans, find, offer
 from specialists.composition.types import Composition, Evidence, Quote
 from specialists.errors import SpecialistError
 from specialists.extractive import EXTRACTIVE_MODEL, compose, load_parameters
+from specialists.language_models.types import MOST_NAME
 from specialists.refusal.calibrator import check_fitted_for
 from specialists.router.types import QUOTES, READER, SPECIALIST
 
@@ -27,13 +28,15 @@ LEAST_SUPPORT = 0.5  # of a written answer's sentences: with less, what is left 
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question with what was found for it. `evidence`: the passages that the asker may read, best first, all of them in
-    `chunks`. `is_wanted`: whether the asker still waits for the answer."""
+    `chunks`. `is_wanted`: whether the asker still waits for the answer; `adapter`: of the specialist that is to write it, all of
+    whose documents the asker may read; empty for the base model."""
 
     text: str
     found: SearchResult
     evidence: Sequence[Evidence]
     chunks: Mapping[int, Chunk]
     is_wanted: Callable[[], bool] = lambda: True
+    adapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ def _write(question: Question) -> Trying:
     model = get_language_model()
     if model is None:
         raise SpecialistError("no_model", "No language model is installed.")
-    writing = write(model, question.text, question.evidence, get_head())
+    adapter = question.adapter if question.adapter in model.adapters else ""  # a server may not have it yet
+    writing = write(model, question.text, question.evidence, get_head(), adapter=adapter)
     while True:
         try:
             sentence = next(writing)
@@ -109,7 +113,8 @@ def _write(question: Question) -> Trying:
     is_answered = draft.support >= LEAST_SUPPORT
     composition = Composition(is_answered, draft.support, tuple(draft.quotes) if is_answered else (), tuple(draft.sentences))
     return Attempt(
-        SPECIALIST, model.name, composition, draft.support, LEAST_SUPPORT, {"left_out": draft.left_out, "is_cut": draft.is_cut},
+        SPECIALIST, f"{model.name} + {adapter}"[-MOST_NAME:] if adapter else model.name, composition, draft.support,
+        LEAST_SUPPORT, {"left_out": draft.left_out, "is_cut": draft.is_cut, "adapter": adapter},
         tokens_in=draft.end.tokens_in, tokens_out=draft.end.tokens_out, is_told=True,
     )  # fmt: skip
 

@@ -27,7 +27,8 @@ DATA_DIR = Path(env_str("INTRAMURAL_DATA", str(BASE_DIR / "var"))).resolve()
 UPLOADS_DIR = DATA_DIR / "uploads"
 INDEXES_DIR = DATA_DIR / "indexes"
 MODELS_DIR = DATA_DIR / "models"
-for _folder in (DATA_DIR, UPLOADS_DIR, INDEXES_DIR, MODELS_DIR):
+ADAPTERS_DIR = Path(env_str("LANGUAGE_MODEL_ADAPTERS_DIR") or DATA_DIR / "adapters")
+for _folder in (DATA_DIR, UPLOADS_DIR, INDEXES_DIR, MODELS_DIR, DATA_DIR / "adapters"):
     _folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
@@ -130,7 +131,9 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ingestion.tasks.ingest_queued_documents", "schedule": 10.0, "options": {"expires": 10}},
     "golden": {"task": "assistant.tasks.work_golden_runs", "schedule": 10.0, "options": {"expires": 10}},
     "slack": {"task": "assistant.tasks.work_slack_events", "schedule": 10.0, "options": {"expires": 10}},
+    "train": {"task": "assistant.tasks.work_finetuning", "schedule": 30.0, "options": {"expires": 30}},
 }
+CELERY_TASK_ROUTES = {"assistant.tasks.work_finetuning": {"queue": "train"}}  # a worker of its own, perhaps on another host
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 
 # What the embedded worker does in turn; each takes `should_stop` and returns before long.
@@ -138,6 +141,7 @@ BACKGROUND_WORK = [
     "ingestion.worker.work_until_empty",
     "assistant.slack.worker.work_slack_events",
     "assistant.golden.running.work_golden_runs",
+    "assistant.finetuning.worker.start_trainer",
 ]
 
 # --- Sign-in and sessions ---------------------------------------------------------------------------------------------
@@ -237,13 +241,17 @@ _MODEL_IN_PROCESS: dict[str, Any] = {
     "OPTIONS": {
         "folder": _model_folder,
         "name": env_str("LANGUAGE_MODEL_NAME"),
-        "adapters": env_str("LANGUAGE_MODEL_ADAPTERS_DIR"),
+        "adapters": str(ADAPTERS_DIR),
         "window": _model_window,
         "device": env_str("LANGUAGE_MODEL_DEVICE", "auto"),
         "quantisation": env_str("LANGUAGE_MODEL_QUANTISATION"),
     },
 }
 LANGUAGE_MODEL = _MODEL_IN_PROCESS if _model_folder else _MODEL_SERVER
+# Fine-tuning: of which model, where, and whether the embedded worker starts the trainer or another host runs it.
+FINETUNING_BASE = env_str("FINETUNING_BASE", _model_folder)
+FINETUNING_DEVICE = env_str("FINETUNING_DEVICE", "auto")
+FINETUNING_EMBEDDED = env_bool("FINETUNING_EMBEDDED", default=True)
 VECTOR_INDEX = {
     "BACKEND": env_str("VECTOR_INDEX_BACKEND", "retrieval.indexes.faiss_cpu.FaissCpuIndex"),
     "OPTIONS": {},

@@ -38,7 +38,7 @@ class Draft:
 
 
 def write(
-    model: LanguageModel, question: str, evidence: Sequence[Evidence], head: Head | None
+    model: LanguageModel, question: str, evidence: Sequence[Evidence], head: Head | None, *, adapter: str = ""
 ) -> Generator[ComposedSentence, None, Draft]:
     """Yields the sentences one by one, as soon as each is written and found to be supported; returns them all. Sentences without
     support are left out, and so are those that state nothing, since no source says them. `evidence`: best first. Raises
@@ -50,7 +50,7 @@ def write(
     draft, parser = Draft(), SentenceParser(prompt.numbers)
     if not bench.passages:
         return draft
-    pieces = model.generate(prompt.messages, most_tokens=MOST_TOKENS)
+    pieces = model.generate(prompt.messages, most_tokens=MOST_TOKENS, adapter=adapter)
     for piece in pieces:
         if isinstance(piece, Piece):
             finished = parser.feed(piece.text)

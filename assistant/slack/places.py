@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 
+from assistant.finetuning.choosing import trained_documents
 from assistant.models import Answer, AnswerState
 from assistant.permissions import common_partitions
 from assistant.slack.client import SlackClient, SlackError
@@ -96,4 +97,5 @@ def _documents_of(answer: Answer) -> set[int] | None:
         return None
     if answer.state != AnswerState.ANSWERED or answer.route == SPECIALIST:  # words of any passage may be in it
         documents |= {int(item["document"]) for item in answer.passages if "document" in item}
+        documents |= trained_documents(answer.refusal.get("adapter", ""))
     return documents

@@ -54,21 +54,8 @@ class Adapter:
         return {layer: first[0] for layer, (first, _) in self.shapes.items()}
 
 
-def find_adapters(parent: Path | None, base: ModelFolder) -> tuple[dict[str, Adapter], dict[str, SpecialistError]]:
-    """The adapters in the folders of `parent` that are for this base, by the folders' names; and why others are refused."""
-    found: dict[str, Adapter] = {}
-    refused: dict[str, SpecialistError] = {}
-    for folder in sorted(parent.iterdir()) if parent else ():
-        if not (folder / CONFIG).is_file():
-            continue
-        try:
-            found[folder.name] = _read_adapter(folder, f"adapter_{len(found)}", base)
-        except SpecialistError as error:
-            refused[folder.name] = error
-    return found, refused
-
-
-def _read_adapter(folder: Path, inner: str, base: ModelFolder) -> Adapter:
+def read_adapter(folder: Path, inner: str, base: ModelFolder) -> Adapter:
+    """Without its numbers. Raises SpecialistError where it is not for this base, or not to be served."""
     config = read_json(folder / CONFIG)
     if not _NAME.fullmatch(folder.name):
         raise _unfit(folder, "its name has other characters than letters, digits, “_”, “-” and “.”")

@@ -48,6 +48,12 @@ class Chat:
         except _template_errors() as error:
             raise broken(self._folder, "its chat template cannot be used") from error
 
+    def completion(self, text: str) -> list[int]:
+        """The tokens of an answer with its end: what is learnt to follow a prompt. Raises SpecialistError `broken_folder`."""
+        if self.end_of_text is None:
+            raise broken(self._folder, "its tokenizer names no token that ends an answer (eos_token)")
+        return [*self._encoded(self._inert(text)), self.end_of_text]
+
     def decode(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
 

@@ -9,13 +9,12 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from specialists.errors import SpecialistError
-from specialists.language_models.adapters import Adapter, attach, check_sum, choose, find_adapters
+from specialists.language_models.adapters import Adapter, choose
 from specialists.language_models.breaker import Breaker
 from specialists.language_models.chat import Chat, TextStream
 from specialists.language_models.decoding import decode_greedily
@@ -24,7 +23,8 @@ from specialists.language_models.guarding import Pieces, guarded
 from specialists.language_models.line import Line
 from specialists.language_models.loading import chosen_device, load_network
 from specialists.language_models.once import Once
-from specialists.language_models.types import End, Message, Piece, check_name, known_adapter
+from specialists.language_models.shelf import Shelf
+from specialists.language_models.types import End, Message, Piece, check_name
 
 logger = logging.getLogger(__name__)
 
@@ -58,21 +58,19 @@ class LocalFolder:
         self._quantisation = quantisation
         check_name(self.name)
         _check_choices(device, quantisation)
-        self._adapters, self.refused = find_adapters(_adapters_folder(adapters), self._folder)
+        self._shelf = Shelf(_adapters_folder(adapters), self._folder)
         self._chat = Once(lambda: Chat(self._folder.path), patience_s=patience_s)
         self._loaded = Once(self._load, patience_s=patience_s)
 
     @property
     def adapters(self) -> tuple[str, ...]:
-        """See LanguageModel. Those that turn out not to fit when the model is loaded are in `refused` from then on."""
-        return tuple(self._adapters)
+        """See LanguageModel. Folders that came since the start count, too; one that turns out not to fit is out of it."""
+        return self._shelf.names()
 
     def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Piece | End]:
         """See LanguageModel. While it is loaded by another thread: SpecialistError `model_loading`, after some seconds."""
         loaded = self._loaded.get()
-        if adapter in self.refused:
-            raise self.refused[adapter].with_traceback(None)
-        chosen = self._adapters.get(known_adapter(adapter, self.adapters))
+        chosen = self._shelf.get(adapter)
         prompt = self._chat.get().prompt(messages)
         room = self.window - len(prompt)
         if room < most_tokens // 2:  # a little less is no harm: some templates take more than the prompt's module allows for
@@ -88,6 +86,8 @@ class LocalFolder:
         self._loaded.get()
 
     def _generate(self, loaded: Loaded, adapter: Adapter | None, prompt: Sequence[int], most_tokens: int) -> Pieces:
+        if adapter is not None:
+            self._shelf.attach(loaded.network, adapter)
         choose(loaded.network, adapter)
         text, written, reason = TextStream(self._chat.get()), 0, "length"
         deadline = time.monotonic() + LONGEST_S
@@ -111,16 +111,6 @@ class LocalFolder:
         chat = self._chat.get()
         device = chosen_device(self._device)
         network = load_network(self._folder, device=device, quantisation=self._quantisation)
-        sum_of_base = cache(self._folder.weights_sha256)
-        for adapter in list(self._adapters.values()):
-            try:
-                check_sum(adapter, sum_of_base)
-                attach(network, adapter)
-            except SpecialistError as error:
-                self.refused[adapter.name] = error
-                del self._adapters[adapter.name]
-        for refusal in self.refused.values():
-            logger.warning("%s", refusal.public_message)
         loaded = Loaded(network, _stops(network, chat))
         self._try_out(loaded, chat)
         logger.info("The language model %s is loaded on %s after %.0f s", self.name, device, time.monotonic() - started)

@@ -189,7 +189,8 @@ def test_an_adapter_counts_as_the_library_counts_it(model: LocalFolder) -> None:
     folder, adapters = house_model()
     network, row = model._loaded.get().network, torch.tensor([[1, 50, 60, 3, 2]])
     for name in ADAPTERS:
-        choose(network, model._adapters[name])
+        assert said_by(model, adapter=name) == ADAPTERS[name]
+        choose(network, model._shelf.get(name))
         base = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that goes away

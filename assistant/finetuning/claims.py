@@ -1,0 +1,110 @@
+"""The trainer's hold on its work: claimed with a lease that a thread renews, given up when it is stopped or taken over.
+
+Every change is a conditional UPDATE by the holder; work that was stopped, deleted or taken over turns the former holder's into
+nothing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import close_old_connections
+from django.db.models import F
+from django.utils import timezone
+
+from assistant.finetuning.models import (
+    OPEN_DATA_SETS,
+    OPEN_VERSIONS,
+    DataSet,
+    DataSetState,
+    SpecialistVersion,
+    VersionState,
+)
+from assistant.leases import is_abandoned, new_owner
+from ingestion.connections import release_connection
+
+logger = logging.getLogger(__name__)
+LEASE = timedelta(seconds=90)
+RENEW_EVERY_S = 15.0
+MAX_ATTEMPTS = 3
+KILLED = "The trainer stopped three times at the same place, as it does when memory runs out. Take a smaller window or 4bit."
+
+
+@dataclass(slots=True)
+class Claim:
+    """Work that this trainer holds. `on_progress` is told what was done and how much there is."""
+
+    work: DataSet | SpecialistVersion
+    owner: str
+    on_progress: Callable[[int, int], object] = lambda *_: None
+
+    def change(self, **fields: Any) -> bool:
+        """False when the work is no longer this claim's."""
+        held = type(self.work).objects.filter(pk=self.work.pk, lease_owner=self.owner)
+        return bool(held.update(**fields))
+
+    def end(self, **fields: Any) -> bool:
+        return self.change(**fields, lease_owner="", lease_until=None, finished_at=timezone.now())
+
+    def progress(self, **fields: Any) -> bool:
+        """Something was done since the claim: a later death is not one of three at the same place."""
+        self.work.total = fields.get("total", self.work.total)
+        self.on_progress(fields.get("done", 0), self.work.total)
+        return self.change(**fields, attempts=0, lease_until=timezone.now() + LEASE)
+
+
+def claim_work(*, only: DataSet | SpecialistVersion | None = None) -> Claim | None:
+    """The oldest data set, else the oldest version, that waits or whose holder is gone."""
+    for work in _open_work():
+        if only is not None and work != only:
+            continue
+        begun = work.state not in (DataSetState.QUEUED, VersionState.QUEUED)
+        if begun and not is_abandoned(work.lease_owner, work.lease_until):
+            continue
+        claim = Claim(work, new_owner())
+        first = DataSetState.MAKING if isinstance(work, DataSet) else VersionState.TRAINING
+        state = work.state if begun else first
+        taken = type(work).objects.filter(pk=work.pk, state=work.state, lease_owner=work.lease_owner).update(
+            state=state, lease_owner=claim.owner, lease_until=timezone.now() + LEASE, attempts=F("attempts") + 1,
+            started_at=work.started_at or timezone.now(),
+        )  # fmt: skip
+        if taken:
+            work.refresh_from_db()
+            return claim
+    return None
+
+
+def has_waiting() -> bool:
+    """Work that nobody holds."""
+    queued = (DataSetState.QUEUED, VersionState.QUEUED)
+    return any(work.state in queued or is_abandoned(work.lease_owner, work.lease_until) for work in _open_work())
+
+
+def _open_work() -> list[DataSet | SpecialistVersion]:
+    data_sets = DataSet.objects.filter(state__in=OPEN_DATA_SETS).order_by("pk")
+    return [*data_sets, *SpecialistVersion.objects.filter(state__in=OPEN_VERSIONS).order_by("pk")]
+
+
+@contextmanager
+def renewing(claim: Claim) -> Iterator[None]:
+    """Keep the lease alive from a thread of its own: a step that takes long must not look like a death."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(RENEW_EVERY_S):
+            close_old_connections()
+            claim.change(lease_until=timezone.now() + LEASE)
+        release_connection()
+
+    thread = threading.Thread(target=beat, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -1,0 +1,81 @@
+"""The passages of a specialist's corpora that one person may read, and the questions that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from django.contrib.auth.models import User
+from django.db.models import F
+
+from assistant.escalations.permissions import curated_examples
+from assistant.finetuning.models import Specialist
+from assistant.golden.editing import key_of
+from assistant.golden.models import GoldenQuestion
+from ingestion.models import Chunk, Partition
+from specialists.finetuning.pairs import Pair, Section, pairs_of, sentence_with
+from specialists.models import TrainingExample
+
+MOST_SECTIONS = 50_000
+
+
+def read_sections(partitions: Sequence[Partition]) -> dict[int, Section]:
+    """By chunk. Of very large corpora the first MOST_SECTIONS."""
+    chunks = (
+        Chunk.objects.filter(document__partition__in=partitions, revision=F("document__revision"))
+        .select_related("document")
+        .order_by("document_id", "position")[:MOST_SECTIONS]
+    )
+    sections: dict[int, Section] = {}
+    before: tuple[int, tuple[str, ...]] | None = None
+    for chunk in chunks.iterator(chunk_size=500):
+        place = (chunk.document_id, tuple(chunk.heading_path))
+        sections[chunk.pk] = section_of(chunk, is_first=place != before)
+        before = place
+    return sections
+
+
+def section_of(chunk: Chunk, *, is_first: bool) -> Section:
+    """A table's passage has the names of its columns as the last line of its context."""
+    head, _, columns = chunk.context.rpartition("\n")
+    is_table = bool(head) and "|" in columns
+    return Section(
+        chunk=chunk.pk,
+        document=chunk.document_id,
+        title=str(chunk.document),
+        context=chunk.context,
+        heading_path=tuple(chunk.heading_path),
+        text=chunk.text,
+        sentences=tuple((start - chunk.start, end - chunk.start) for start, end in chunk.sentences),
+        columns=tuple(columns.split("|")) if is_table else (),
+        is_first=is_first,
+    )
+
+
+def pairs_in(specialist: Specialist, person: User, sections: dict[int, Section]) -> Iterator[Pair]:
+    """What people have reviewed first: of two that ask the same it is theirs that stays. Golden questions judge the whole
+    product, so no model is trained on them."""
+    golden = set(GoldenQuestion.objects.filter(corpus__in=specialist.corpora.all()).values_list("key", flat=True))
+    for pair in (*_reviewed(specialist, person, sections), *(pair for item in sections.values() for pair in pairs_of(item))):
+        if key_of(pair.question) not in golden:
+            yield pair
+
+
+def _reviewed(specialist: Specialist, person: User, sections: dict[int, Section]) -> Iterator[Pair]:
+    """Of examples that were made from a document: others have no audience."""
+    of_document: dict[int, list[Section]] = {}
+    for section in sections.values():
+        of_document.setdefault(section.document, []).append(section)
+    examples = curated_examples(person).filter(
+        is_reviewed=True, document_id__isnull=False, corpus_id__in=specialist.corpora.values("pk")
+    )
+    for example in examples:
+        is_answerable = example.label == TrainingExample.Label.ANSWERABLE
+        words = example.answer if is_answerable else example.passage
+        held_by = next((item for item in of_document.get(example.document_id or 0, ()) if _holds(item, words)), None)
+        if held_by is not None:
+            answer = sentence_with(held_by, example.answer) if is_answerable else ""
+            yield Pair(example.question, answer, held_by, "example")
+
+
+def _holds(section: Section, words: str) -> bool:
+    return words.strip()[:200] in section.text

@@ -1,0 +1,148 @@
+"""Trains and judges a version: its rows are frozen, its adapter is trained in its folder, and it answers the held-out rows beside
+what is in use. At the end it is a candidate, whatever the verdict: people put it into use, or do not."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from assistant.errors import UNEXPECTED
+from assistant.finetuning.claims import KILLED, MAX_ATTEMPTS, Claim, renewing
+from assistant.finetuning.models import SpecialistVersion, VersionState
+from assistant.finetuning.permissions import is_withdrawn
+from assistant.finetuning.rows import freeze, to_judge
+from ingestion.connections import lend_connection
+from specialists.errors import SpecialistError
+from specialists.finetuning.recipe import FinetuneRecipe
+from specialists.finetuning.rows import Row
+from specialists.language_models.folders import ModelFolder, read_model_folder
+
+if TYPE_CHECKING:
+    from specialists.finetuning.training import Told
+
+logger = logging.getLogger(__name__)
+
+NO_BASE = "There is no base model to train on. Set FINETUNING_BASE, or LANGUAGE_MODEL_FOLDER, to a model's folder."
+GONE = "A document that it is trained on was deleted meanwhile. Start it again: it is then trained without."
+STOPPED = "stopped"
+
+
+def find_base() -> ModelFolder:
+    """Raises SpecialistError."""
+    if not settings.FINETUNING_BASE:
+        raise SpecialistError("no_base", NO_BASE, permanent=True)
+    return read_model_folder(Path(settings.FINETUNING_BASE))
+
+
+def train_version(claim: Claim) -> None:
+    """Bring a claimed version to its end, from its last checkpoint where there is one."""
+    assert isinstance(claim.work, SpecialistVersion)
+    version = claim.work
+    if version.attempts > MAX_ATTEMPTS:
+        claim.end(state=VersionState.FAILED, error_message=KILLED)
+        return
+    try:
+        with renewing(claim):
+            _train(claim, version)
+            _judge(claim, version)
+    except SpecialistError as error:
+        if error.code == STOPPED:
+            message = GONE if is_withdrawn(version) else ""
+            claim.end(state=VersionState.FAILED if message else VersionState.STOPPED, error_message=message)
+            return
+        claim.end(state=VersionState.FAILED, error_message=error.public_message[:500])
+    except Exception:  # a bug must end as a failed version, not as one that trains for ever
+        logger.exception("Version %s failed", version.pk)
+        claim.end(state=VersionState.FAILED, error_message=UNEXPECTED)
+
+
+def adapter_folder(version: SpecialistVersion) -> Path:
+    return Path(settings.ADAPTERS_DIR) / version.adapter_name
+
+
+def _train(claim: Claim, version: SpecialistVersion) -> None:
+    from specialists.finetuning.training import Finetuning, finetune
+
+    if version.state == VersionState.JUDGING:  # the trainer died after the training
+        return
+    base, recipe = find_base(), FinetuneRecipe.read(version.recipe)
+    training, held_out = freeze(version)
+    claim.change(base_name=base.path.name, base_sha256=base.weights_sha256())
+    lend_connection()
+    run = Finetuning(
+        base=base, recipe=recipe, training=training, held_out=held_out, output=adapter_folder(version),
+        report=lambda told: _report(claim, version, told), device=settings.FINETUNING_DEVICE,
+        card={"specialist": version.specialist.slug, "version": version.number, "data_set": version.data_set.number},
+    )  # fmt: skip
+    try:
+        figures = finetune(run)
+    except SpecialistError as error:
+        if error.code != "other_training":
+            raise
+        shutil.rmtree(run.work_folder, ignore_errors=True)  # of other rows: a document was deleted since
+        figures = finetune(run)
+    if not claim.progress(state=VersionState.JUDGING, figures=figures, seconds_left=None, done=0, total=0):
+        raise SpecialistError(STOPPED, "The training was stopped.")
+    version.refresh_from_db()
+
+
+def _report(claim: Claim, version: SpecialistVersion, told: Told) -> bool:
+    """Keep how far it is. False when it was stopped, or one of its documents was deleted."""
+    version.refresh_from_db(fields=["losses", "held_out_losses"])
+    losses = [*(item for item in version.losses if item[0] < told.step), [told.step, told.loss]]
+    looks = [item for item in version.held_out_losses if item[0] < told.step]
+    if told.held_out is not None:
+        looks.append([told.step, told.held_out])
+    try:
+        is_held = claim.progress(
+            done=told.step, total=told.steps, losses=losses, held_out_losses=looks, seconds_left=told.seconds_left,
+            figures={"tokens_per_second": round(told.tokens_per_second, 1)},
+        )  # fmt: skip
+        return is_held and not is_withdrawn(version)
+    finally:
+        lend_connection()
+
+
+def _judge(claim: Claim, version: SpecialistVersion) -> None:
+    from specialists.finetuning.gate import decide_promotion
+    from specialists.finetuning.judging import judge_rows, plant
+    from specialists.language_models.local_folder import LocalFolder
+
+    incumbent = version.specialist.versions.filter(state=VersionState.PROMOTED).first()
+    if incumbent is not None and incumbent.base_sha256 != version.base_sha256:
+        incumbent = None  # of another base: it cannot be asked beside this one
+    rows = plant(to_judge(version.data_set), seed=version.data_set.seed)
+    asked: list[tuple[str, list[tuple[Row, bool]]]] = [
+        (incumbent.adapter_name if incumbent else "", rows), (version.adapter_name, rows)
+    ]  # fmt: skip
+    claim.progress(total=2 * len(rows), done=0, incumbent=incumbent)
+    base = find_base()
+    model = LocalFolder(
+        folder=str(base.path), adapters=str(settings.ADAPTERS_DIR), device=settings.FINETUNING_DEVICE, patience_s=3600,
+        quantisation=str(version.recipe.get("quantisation", "")),
+    )  # fmt: skip
+    done = 0
+
+    def on_row() -> bool:
+        nonlocal done
+        done += 1
+        try:
+            return claim.progress(done=done) and not is_withdrawn(version)
+        finally:
+            lend_connection()
+
+    lend_connection()
+    judged = [judge_rows(model, adapter, items, on_row=on_row) for adapter, items in asked]
+    verdict = decide_promotion(*judged)
+    kept: dict[str, Any] = {**verdict.as_json(), "rows": len(rows), "incumbent": incumbent.adapter_name if incumbent else ""}
+    claim.end(
+        state=VersionState.CANDIDATE,
+        is_better=verdict.is_better,
+        verdict=verdict.sentence[:500],
+        judgement=kept,
+        seconds_left=None,
+    )

@@ -1,0 +1,60 @@
+"""Rows as tokens, and the order in which they are learnt: it depends on the seed alone."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from specialists.errors import SpecialistError
+from specialists.finetuning.recipe import FinetuneRecipe
+from specialists.finetuning.rows import Row, render_row
+from specialists.language_models.chat import Chat
+
+MOST_COMPLETION = 256  # tokens
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRow:
+    """`tokens`: prompt and completion; only the last `learnt` of them are learnt."""
+
+    tokens: tuple[int, ...]
+    learnt: int
+
+
+def encode_rows(rows: Sequence[Row], chat: Chat, window: int) -> list[EncodedRow]:
+    """As the language model gets them when people ask. What is too long for the window in spite of everything is left out; raises
+    SpecialistError `window_too_small` where that is most of them."""
+    encoded = []
+    for row in rows:
+        rendered = render_row(row, count_tokens=chat.count, window=window, most_tokens=MOST_COMPLETION)
+        completion = chat.completion(rendered.completion)
+        tokens = (*chat.prompt(rendered.prompt.messages), *completion)
+        if len(tokens) <= window:
+            encoded.append(EncodedRow(tokens, len(completion)))
+    if len(encoded) * 2 < len(rows):
+        message = f"Most of the rows are longer than a window of {window} tokens. Take a larger window."
+        raise SpecialistError("window_too_small", message, permanent=True)
+    return encoded
+
+
+def make_steps(rows: Sequence[EncodedRow], recipe: FinetuneRecipe) -> list[list[EncodedRow]]:
+    """The rows of each step, over all epochs; the last step of an epoch may have fewer."""
+    steps = []
+    for epoch in range(recipe.epochs):
+        order = list(rows)
+        random.Random(f"{recipe.seed} {epoch}").shuffle(order)
+        steps += [order[start : start + recipe.batch] for start in range(0, len(order), recipe.batch)]
+    return steps
+
+
+def parts_of(rows: Sequence[EncodedRow], most_tokens: int) -> Iterator[list[EncodedRow]]:
+    """Rows of like length together, at most so many tokens with their padding, at least one row."""
+    part: list[EncodedRow] = []
+    for row in sorted(rows, key=lambda item: len(item.tokens)):
+        if part and len(row.tokens) * (len(part) + 1) > most_tokens:
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part

@@ -1,0 +1,111 @@
+"""Questions that a document answers by its own form: headings that ask, the rows of its tables, and the sections it is made of.
+
+No model writes them, so none can invent them: the answer is a sentence of the passage, word for word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+MOST_ANSWER = 400  # characters
+LEAST_ANSWER = 15
+MOST_ROWS_OF_TABLE = 12  # of one passage
+_BARE = re.compile(r"\s+")
+_NUMBERING = re.compile(r"^\s*(?:\d+(?:\.\d+)*[.)]?|[A-Z][.)]|§\s*\d+(?:\.\d+)*)\s+")
+_USELESS = re.compile(
+    r"^(?:introduction|overview|summary|contents|table of contents|appendix.*|annex.*|general|miscellaneous|notes?|references?|"
+    r"see also|change ?log|version.*|history|contact|about|page \d+|\W*)$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A passage with where it stands. `context` is what a prompt calls it, as when people ask; `columns`: of the table that it is
+    a part of; `sentences`: spans of its text."""
+
+    chunk: int
+    document: int
+    title: str
+    context: str
+    heading_path: tuple[str, ...]
+    text: str
+    sentences: tuple[tuple[int, int], ...]
+    columns: tuple[str, ...] = ()
+    is_first: bool = True  # of the passages under its heading
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """`origin`: faq, table, heading, example or written."""
+
+    question: str
+    answer: str
+    section: Section
+    origin: str
+
+
+def pairs_of(section: Section) -> Iterator[Pair]:
+    if section.columns:
+        yield from _table_pairs(section)
+    elif section.is_first:
+        yield from _heading_pairs(section)
+
+
+def _heading_pairs(section: Section) -> Iterator[Pair]:
+    heading = _NUMBERING.sub("", section.heading_path[-1]).strip() if section.heading_path else ""
+    answer = leading_sentence(section)
+    if not heading or not answer:
+        return
+    if heading.endswith("?"):
+        yield Pair(heading, answer, section, "faq")
+    elif not _USELESS.match(heading) and len(heading) > 2:
+        topic = heading[0].lower() + heading[1:] if heading[1:2].islower() else heading
+        yield Pair(f"What does “{section.title}” say about {topic}?", answer, section, "heading")
+
+
+def _table_pairs(section: Section) -> Iterator[Pair]:
+    """One question for each row, about a cell of it; the columns take turns."""
+    names = [name.strip() for name in section.columns]
+    rows = [line for line in section.text.split("\n") if line.count("|") == len(names) - 1]
+    for place, line in enumerate(rows[:MOST_ROWS_OF_TABLE]):
+        cells = [cell.strip() for cell in line.split("|")]
+        column = 1 + place % (len(names) - 1) if len(names) > 1 else 0
+        if not column or not cells[0] or not cells[column] or not names[column]:
+            continue
+        yield Pair(f"{names[column]} of {cells[0]}: what does “{section.title}” say?", line.strip(), section, "table")
+
+
+def leading_sentence(section: Section) -> str:
+    """The first sentence that says something; empty where there is none of a fit length."""
+    for start, end in section.sentences:
+        text = _BARE.sub(" ", section.text[start:end]).strip()
+        if LEAST_ANSWER <= len(text) <= MOST_ANSWER and not text.endswith((":", "?")) and " " in text:
+            return text
+    return ""
+
+
+def sentence_with(section: Section, words: str) -> str:
+    """The sentence of the passage that holds the words; else the words themselves."""
+    at = section.text.find(words)
+    for start, end in section.sentences:
+        if at >= 0 and start <= at and at + len(words) <= end and end - start <= MOST_ANSWER:
+            return _BARE.sub(" ", section.text[start:end]).strip()
+    return _BARE.sub(" ", words).strip()
+
+
+def distinct(pairs: Sequence[Pair]) -> list[Pair]:
+    """The first of those that ask the same."""
+    seen: set[str] = set()
+    kept = []
+    for pair in pairs:
+        key = question_key(pair.question)
+        if key and key not in seen:
+            seen.add(key)
+            kept.append(pair)
+    return kept
+
+
+def question_key(question: str) -> str:
+    return " ".join(re.findall(r"\w+", question.lower()))

@@ -1,0 +1,77 @@
+"""What a language model is trained on and judged by: a question, passages, and the sentence that is to be written.
+
+The same prompt module renders the rows here and the questions of people (specialists/prompting.py)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from specialists.prompting import NO_ANSWER, PROMPT_VERSION, Prompt, Source, fit
+
+LEAST_TRAINING_ROWS = 20
+LEAST_HELD_OUT_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RowPassage:
+    """`chunk` orders the passages of a prompt, as it does when people ask."""
+
+    chunk: int
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`answer` is a sentence of the passage `gold`; empty where none of the passages answers. The passages are best first."""
+
+    question: str
+    passages: tuple[RowPassage, ...]
+    answer: str
+    gold: int
+
+    @property
+    def is_answerable(self) -> bool:
+        return bool(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The messages, and the words that are to follow them."""
+
+    prompt: Prompt
+    completion: str
+
+
+def render_row(row: Row, *, count_tokens: Callable[[str], int], window: int, most_tokens: int) -> Rendered:
+    """The gold passage is fitted in first, so that a small window drops the others: a row never teaches to answer from
+    nothing."""
+    ordered = sorted(row.passages, key=lambda passage: passage.chunk != row.gold)
+    sources = [Source(passage.chunk, passage.title, passage.text) for passage in ordered]
+    prompt = fit(row.question, sources, count_tokens=count_tokens, window=window, most_tokens=most_tokens)
+    if not row.is_answerable:
+        return Rendered(prompt, NO_ANSWER)
+    number = next((number for number, place in prompt.numbers.items() if place == row.gold), None)
+    return Rendered(prompt, NO_ANSWER if number is None else f"{row.answer} [{number}]")
+
+
+def rows_sha256(rows: Iterable[Row]) -> str:
+    """Of the rows in their order and of the prompt's version."""
+    digest = hashlib.sha256(f"prompt {PROMPT_VERSION}\n".encode())
+    for row in rows:
+        digest.update(json.dumps(asdict(row), sort_keys=True, ensure_ascii=False).encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def check_enough(training: Sequence[Row], held_out: Sequence[Row]) -> str:
+    """What is wrong with so few rows, as a sentence; empty when there are enough."""
+    if len(training) < LEAST_TRAINING_ROWS or len(held_out) < LEAST_HELD_OUT_ROWS:
+        return (
+            f"There are {len(training)} rows to train on and {len(held_out)} to judge by; at least {LEAST_TRAINING_ROWS} and "
+            f"{LEAST_HELD_OUT_ROWS} are needed. Add documents, or review more examples."
+        )
+    return ""
