@@ -19,7 +19,9 @@ from assistant.views import (
     limits,
     quality,
     routing,
+    specialists,
     tokens,
+    versions,
 )
 
 app_name = "assistant"
@@ -28,6 +30,9 @@ _CONVERSATION = "conversations/<int:conversation_id>"
 _ANSWER = "answers/<int:answer_id>"
 _INBOX_ITEM = "inbox/<int:escalation_id>"
 _GOLDEN = "manage/corpora/<slug:slug>/golden"
+_SPECIALIST = "manage/specialists/<slug:slug>"
+_DATA_SET = f"{_SPECIALIST}/data-sets/<int:number>"
+_VERSION = f"{_SPECIALIST}/versions/<int:number>"
 
 urlpatterns = [
     path("", chat.home, name="home"),
@@ -86,4 +91,17 @@ urlpatterns = [
     path("manage/routing/", routing.routing, name="routing"),
     path("manage/routing/teach", routing.teach_routing, name="teach_routing"),
     path("manage/routing/rules/<int:rule_id>", routing.change_routing_rule, name="change_routing_rule"),
+    path("manage/specialists/", specialists.specialists, name="specialists"),
+    path(f"{_SPECIALIST}/", specialists.specialist, name="specialist"),
+    path(f"{_SPECIALIST}/data-sets/", specialists.make_data_set, name="make_data_set"),
+    path(f"{_DATA_SET}/", specialists.data_set, name="data_set"),
+    path(f"{_DATA_SET}/stop", specialists.stop_data_set, name="stop_data_set"),
+    path(f"{_DATA_SET}/drop-found", specialists.drop_found, name="drop_found"),
+    path(f"{_DATA_SET}/rows/<int:row_id>/drop", specialists.drop_row, name="drop_row"),
+    path(f"{_DATA_SET}/train", versions.new_version, name="new_version"),
+    path(f"{_VERSION}/", versions.version, name="version"),
+    path(f"{_VERSION}/stop", versions.stop_version, name="stop_version"),
+    path(f"{_VERSION}/retry", versions.retry_training, name="retry_version"),
+    path(f"{_VERSION}/promote", versions.promote_version, name="promote_version"),
+    path(f"{_VERSION}/roll-back", versions.roll_back_version, name="roll_back_version"),
 ]

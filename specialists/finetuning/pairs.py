@@ -60,7 +60,7 @@ def _heading_pairs(section: Section) -> Iterator[Pair]:
         return
     if heading.endswith("?"):
         yield Pair(heading, answer, section, "faq")
-    elif not _USELESS.match(heading) and len(heading) > 2:
+    elif not _USELESS.match(heading) and len(heading) > 2 and question_key(heading) not in question_key(section.title):
         topic = heading[0].lower() + heading[1:] if heading[1:2].islower() else heading
         yield Pair(f"What does “{section.title}” say about {topic}?", answer, section, "heading")
 

@@ -1,0 +1,37 @@
+"""What a training would take, for its page. It is computed where the page is made, so it is about this host's processor or
+GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from assistant.finetuning.models import DataSet, Split
+from assistant.finetuning.rows import rows_of
+from assistant.finetuning.training import find_base
+from ingestion.connections import lend_connection
+from specialists.errors import SpecialistError
+from specialists.finetuning.recipe import FinetuneRecipe
+
+if TYPE_CHECKING:
+    from specialists.finetuning.sizing import Estimate
+
+
+def estimate_for(data_set: DataSet, recipe: Mapping[str, Any]) -> tuple[Estimate | None, str]:
+    """The estimate, and what speaks against the training, as a sentence."""
+    from specialists.finetuning.sizing import check_fits
+    from specialists.finetuning.training import estimate_rows
+
+    rows = rows_of(data_set, Split.TRAIN)
+    lend_connection()
+    try:
+        found = estimate_rows(find_base(), FinetuneRecipe.read(recipe), rows, device=settings.FINETUNING_DEVICE)
+    except SpecialistError as error:
+        return None, error.public_message
+    try:
+        check_fits(found, settings.FINETUNING_DEVICE)
+    except SpecialistError as error:
+        return found, error.public_message
+    return found, ""

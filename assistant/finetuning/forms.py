@@ -1,0 +1,45 @@
+"""Forms of specialists and of their trainings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from ingestion.models import Corpus
+from specialists.finetuning.recipe import LIMITS, FinetuneRecipe
+
+_DEFAULTS = FinetuneRecipe()
+
+
+class SpecialistForm(forms.Form):
+    name = forms.CharField(max_length=60, widget=forms.TextInput({"autocomplete": "off"}))
+    description = forms.CharField(max_length=500, required=False, widget=forms.TextInput({"autocomplete": "off"}))
+    corpora = forms.ModelMultipleChoiceField(Corpus.objects.none(), widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, corpora: QuerySet[Corpus], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["corpora"].queryset = corpora  # type: ignore[attr-defined]
+        self.fields["corpora"].error_messages["required"] = "Choose at least one corpus."
+
+
+def _number(name: str, *, is_whole: bool = True) -> forms.Field:
+    least, most = LIMITS[name]
+    kind: Any = forms.IntegerField if is_whole else forms.FloatField
+    return kind(min_value=least, max_value=most, initial=getattr(_DEFAULTS, name), localize=False)
+
+
+class RecipeForm(forms.Form):
+    """The values that people change; the others have their defaults."""
+
+    epochs = _number("epochs")
+    learning_rate = _number("learning_rate", is_whole=False)
+    r = _number("r")
+    lora_alpha = _number("lora_alpha")
+    batch = _number("batch")
+    window = _number("window")
+    quantisation = forms.ChoiceField(
+        choices=[("", "full precision"), ("8bit", "8 bits"), ("4bit", "4 bits (QLoRA)")],
+        required=False,
+    )

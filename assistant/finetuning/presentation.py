@@ -1,0 +1,158 @@
+"""What one person sees of a specialist: its versions with figures as words, the curves of a training, and the rows they may
+read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistant.finetuning.models import DataSet, Specialist, SpecialistVersion, Split, VersionState
+from assistant.finetuning.permissions import is_withdrawn, whole_rows
+from specialists.finetuning.gate import LABELS
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 220, 52, 14, 12, 30
+MANY_SECONDS = 90
+MANY_MINUTES = 90
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMeasure:
+    """Shares in percent; `low` and `high` of the difference in points."""
+
+    label: str
+    rows: int
+    incumbent: float
+    candidate: float
+    low: float
+    high: float
+    is_worse: bool
+    is_better: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownVersion:
+    row: SpecialistVersion
+    is_withdrawn: bool
+    left: str  # of its training, in words
+    measures: tuple[ShownMeasure, ...]
+    can_promote: bool
+    can_retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSpecialist:
+    row: Specialist
+    promoted: ShownVersion | None
+    open_version: SpecialistVersion | None
+    latest: SpecialistVersion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of an SVG polyline."""
+
+    label: str
+    kind: str
+    line: str
+    last: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class LossChart:
+    width: int
+    height: int
+    left: int
+    right: int
+    base: int
+    grid: tuple[tuple[float, str], ...]
+    steps: tuple[tuple[float, str], ...]
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSetFigures:
+    training: int
+    held_out: int
+    dropped: int
+    flagged: int  # kept, with personal data in them
+    withdrawn: int  # a document of theirs was deleted
+
+
+def show_specialist(specialist: Specialist) -> ShownSpecialist:
+    versions = list(specialist.versions.all())
+    promoted = next((version for version in versions if version.state == VersionState.PROMOTED), None)
+    return ShownSpecialist(
+        specialist,
+        show_version(promoted) if promoted else None,
+        next((version for version in versions if version.is_open), None),
+        versions[0] if versions else None,
+    )
+
+
+def show_version(version: SpecialistVersion) -> ShownVersion:
+    gone = is_withdrawn(version)
+    return ShownVersion(
+        version,
+        gone,
+        in_words(version.seconds_left) if version.seconds_left is not None else "",
+        tuple(_measure(item) for item in version.judgement.get("comparisons", ())),
+        can_promote=version.state in (VersionState.CANDIDATE, VersionState.RETIRED) and not gone,
+        can_retry=version.state in (VersionState.FAILED, VersionState.STOPPED),
+    )
+
+
+def _measure(item: dict[str, float | str | bool]) -> ShownMeasure:
+    old, new, low, high = (100 * float(item[name]) for name in ("incumbent", "candidate", "low", "high"))
+    label = LABELS.get(str(item["name"]), str(item["name"]))
+    is_worse = bool(item["is_worse"])
+    return ShownMeasure(label[0].upper() + label[1:], int(item["rows"]), old, new, low, high, is_worse, low > 0)
+
+
+def in_words(seconds: float) -> str:
+    """“about 4 minutes”"""
+    if seconds < MANY_SECONDS:
+        return f"about {max(1, round(seconds))} seconds"
+    minutes = seconds / 60
+    return f"about {round(minutes)} minutes" if minutes < MANY_MINUTES else f"about {minutes / 60:.1f} hours"
+
+
+def figures_of(data_set: DataSet) -> DataSetFigures:
+    whole = whole_rows(data_set)
+    kept = whole.filter(is_dropped=False)
+    return DataSetFigures(
+        training=kept.filter(split=Split.TRAIN).count(),
+        held_out=kept.filter(split=Split.HELD_OUT).count(),
+        dropped=whole.filter(is_dropped=True).count(),
+        flagged=kept.exclude(findings=[]).count(),
+        withdrawn=data_set.rows.count() - whole.count(),
+    )
+
+
+def draw_losses(version: SpecialistVersion) -> LossChart | None:
+    """None until there are two points."""
+    if len(version.losses) < 2:
+        return None
+    most = max(value for _, value in [*version.losses, *version.held_out_losses])
+    last = max(version.total if version.state == VersionState.TRAINING else 0, version.losses[-1][0])
+    curves = [_curve("training rows", "training", version.losses, last, most)]
+    if len(version.held_out_losses) > 1:
+        curves.append(_curve("held-out rows", "held-out", version.held_out_losses, last, most))
+    return LossChart(
+        width=WIDTH, height=HEIGHT, left=LEFT, right=WIDTH - RIGHT, base=HEIGHT - BOTTOM,
+        grid=tuple((_y(share * most, most), f"{share * most:.2f}") for share in (0.0, 0.5, 1.0)),
+        steps=tuple((_x(step, last), f"{step}") for step in sorted({1, last // 2, last}) if step),
+        curves=tuple(curves),
+    )  # fmt: skip
+
+
+def _curve(label: str, kind: str, points: Sequence[Sequence[float]], last: int, most: float) -> Curve:
+    placed = [(_x(step, last), _y(value, most)) for step, value in points]
+    return Curve(label, kind, " ".join(f"{x},{y}" for x, y in placed), placed[-1])
+
+
+def _x(step: float, last: int) -> float:
+    return round(LEFT + step / max(last, 1) * (WIDTH - LEFT - RIGHT), 1)
+
+
+def _y(value: float, most: float) -> float:
+    return round(TOP + (1 - value / (most or 1.0)) * (HEIGHT - TOP - BOTTOM), 1)

@@ -1,0 +1,89 @@
+"""Versions of a specialist: training one, watching it, its judgement, putting it into use and rolling it back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from assistant.finetuning import registry
+from assistant.finetuning.editing import queue_version, retry_version
+from assistant.finetuning.errors import FinetuningError
+from assistant.finetuning.estimating import estimate_for
+from assistant.finetuning.forms import RecipeForm
+from assistant.finetuning.permissions import get_data_set_for, get_version_for
+from assistant.finetuning.presentation import draw_losses, figures_of, in_words, show_version
+from assistant.views.requests import PersonRequest
+
+
+def new_version(request: PersonRequest, slug: str, number: int) -> HttpResponse:
+    """The recipe of a training on a data set. “Estimate” says what it would take; “Train” queues it."""
+    data_set = get_data_set_for(request.user, slug, number)
+    form = RecipeForm(request.POST or None)
+    context: dict[str, Any] = {
+        "specialist": data_set.specialist, "data_set": data_set, "figures": figures_of(data_set), "form": form,
+        "has_base": bool(settings.FINETUNING_BASE),
+    }  # fmt: skip
+    if request.method == "POST" and form.is_valid():
+        if "estimate" in request.POST:
+            context["estimate"], context["problem"] = estimate_for(data_set, form.cleaned_data)
+            found = context["estimate"]
+            context["time"] = in_words(found.seconds) if found else ""
+        else:
+            try:
+                version = queue_version(data_set=data_set, created_by=request.user, recipe=form.cleaned_data)
+            except FinetuningError as error:
+                form.add_error(None, error.public_message)
+            else:
+                return redirect("assistant:version", slug=slug, number=version.number)
+    return render(request, "assistant/specialists/new_version.html", context, status=422 if form.errors else 200)
+
+
+def version(request: PersonRequest, slug: str, number: int) -> HttpResponse:
+    """One version. While it is trained or judged the page asks for itself again."""
+    row = get_version_for(request.user, slug, number)
+    context = {
+        "specialist": row.specialist, "version": show_version(row), "row": row, "chart": draw_losses(row),
+        "changes": row.changes.select_related("changed_by"),
+    }  # fmt: skip
+    return render(request, "assistant/specialists/version.html", context)
+
+
+def stop_version(request: PersonRequest, slug: str, number: int) -> HttpResponse:
+    if registry.stop_version(version=get_version_for(request.user, slug, number)):
+        messages.success(request, "The training is stopped. It can be started again where it was.")
+    return redirect("assistant:version", slug=slug, number=number)
+
+
+def retry_training(request: PersonRequest, slug: str, number: int) -> HttpResponse:
+    try:
+        retry_version(version=get_version_for(request.user, slug, number))
+    except FinetuningError as error:
+        messages.error(request, error.public_message)
+    return redirect("assistant:version", slug=slug, number=number)
+
+
+def promote_version(request: PersonRequest, slug: str, number: int) -> HttpResponse:
+    row = get_version_for(request.user, slug, number)
+    try:
+        registry.promote_version(version=row, by=request.user, reason=request.POST.get("reason", ""))
+    except FinetuningError as error:
+        messages.error(request, error.public_message)
+    else:
+        messages.success(request, f"Version {number} is in use.")
+    return redirect("assistant:version", slug=slug, number=number)
+
+
+def roll_back_version(request: PersonRequest, slug: str, number: int) -> HttpResponse:
+    row = get_version_for(request.user, slug, number)
+    try:
+        before = registry.roll_back(version=row, by=request.user)
+    except FinetuningError as error:
+        messages.error(request, error.public_message)
+    else:
+        said = f"Version {before.number} is in use again." if before else "No version is in use; the base model answers."
+        messages.success(request, said)
+    return redirect("assistant:specialist", slug=slug)
