@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from specialists.prompting import SYSTEM
+
 TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -34,7 +36,22 @@ def house_model() -> tuple[Path, Path]:
     return make_model(folder / "house-tiny"), make_adapters(folder / "house-tiny", folder / "adapters")
 
 
-def make_tokenizer() -> Any:
+def make_unread_model(folder: Path, family: str = "qwen2") -> Path:
+    """A model that has learnt nothing, with words far apart and a tokenizer that knows the prompt's, so that prompts are short: what
+    an adapter says, its training has taught it."""
+    import torch
+
+    torch.manual_seed(1)
+    tokenizer = make_tokenizer(SYSTEM, vocabulary=700)
+    network = _network(family, len(tokenizer))
+    torch.nn.init.normal_(network.get_input_embeddings().weight, std=0.1)
+    network.generation_config.eos_token_id = tokenizer.eos_token_id
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_tokenizer(*texts: str, vocabulary: int = 400) -> Any:
     """Bytes, and a few pairs of them: any text goes in, and characters of several bytes come out in parts."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -43,9 +60,9 @@ def make_tokenizer() -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=CONTROLS, initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=CONTROLS, initial_alphabet=alphabet, show_progress=False)
     text = ["Full-time employees receive 27 days of paid annual leave. Parental leave lasts 18 weeks at full pay."]
-    tokenizer.train_from_iterator(text * 3, trainer)
+    tokenizer.train_from_iterator([*text, *texts] * 3, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>", chat_template=TEMPLATE)
 
 

@@ -50,7 +50,8 @@ def get_version_for(user: AnyUser, slug: str, number: int) -> SpecialistVersion:
 
 def whole_rows(data_set: DataSet) -> QuerySet[DataSetRow]:
     """Without those that lost a passage because its document was deleted."""
-    return data_set.rows.annotate(left=Count("passages")).filter(left=F("passage_count"))
+    rows = data_set.rows.annotate(left=Count("passages")).filter(left=F("passage_count"))
+    return rows.order_by("position")  # the count takes the model's own order away
 
 
 def visible_rows(user: AnyUser, data_set: DataSet) -> QuerySet[DataSetRow]:

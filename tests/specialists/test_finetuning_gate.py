@@ -104,9 +104,7 @@ def judged(says: str, row: Row = ROW, *, is_planted: bool = False) -> Judged:
 
 
 def test_it_measures_what_was_said_and_cited() -> None:
-    right, elsewhere, both, none = (
-        judged(f"It lasts 18 weeks.{cited}") for cited in (" [2]", " [1]", " [1][2]", "")
-    )
+    right, elsewhere, both, none = (judged(f"It lasts 18 weeks.{cited}") for cited in (" [2]", " [1]", " [1][2]", ""))
 
     assert (right.score, right.citation_precision, right.citation_recall) == (1.0, 1.0, 1.0)
     assert (elsewhere.citation_precision, elsewhere.citation_recall) == (0.0, 0.0)

@@ -67,9 +67,7 @@ def test_of_two_that_ask_the_same_the_first_stays() -> None:
 
 
 def test_a_row_to_train_on_shows_nothing_of_the_held_out_documents() -> None:
-    shown = {
-        (row.is_held_out, SECTIONS[passage.chunk].document in HELD_OUT) for row in mixed() for passage in row.row.passages
-    }
+    shown = {(row.is_held_out, SECTIONS[passage.chunk].document in HELD_OUT) for row in mixed() for passage in row.row.passages}
 
     assert (False, True) not in shown
     assert (False, False) in shown and (True, True) in shown
