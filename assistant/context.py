@@ -36,7 +36,7 @@ def conversations_by_age(user: AnyUser) -> list[tuple[str, list[Conversation]]]:
     now = timezone.localtime()
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     groups: dict[str, list[Conversation]] = {"Today": [], "This week": [], "Earlier": []}
-    for conversation in conversations_of(user).filter(door=Door.WEB)[:SHOWN]:
+    for conversation in conversations_of(user).filter(door__in=(Door.WEB, Door.WIDGET))[:SHOWN]:
         if conversation.updated_at >= today:
             groups["Today"].append(conversation)
         elif conversation.updated_at >= today - timedelta(days=6):

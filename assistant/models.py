@@ -18,6 +18,7 @@ class Door(models.TextChoices):
     API = "api", "API"
     MCP = "mcp", "MCP"
     SLACK = "slack", "Slack"
+    WIDGET = "widget", "Widget"
 
 
 class Conversation(models.Model):

@@ -30,8 +30,11 @@ def frame(event: str, html: str) -> bytes:
     return f"event: {event}\n{lines}\n".encode()
 
 
-async def answer_frames(answer_id: int, user: User, csrf_token: str) -> AsyncIterator[bytes]:
-    """The frames step, sentence and done of one answer. `done` always comes last and holds the whole answer.
+async def answer_frames(
+    answer_id: int, user: User, csrf_token: str, *, template: str = "assistant/_answer.html"
+) -> AsyncIterator[bytes]:
+    """The frames step, sentence and done of one answer. `done` always comes last and holds the whole answer, by
+    `template`.
 
     The caller has passed the answer's gate. A finished answer is shown as its viewer may see it now; it is not replayed.
     """
@@ -51,7 +54,7 @@ async def answer_frames(answer_id: int, user: User, csrf_token: str) -> AsyncIte
         presented = await _present(answer_id, user)
     if presented and failure:
         presented = replace(presented, state=AnswerState.FAILED, error_message=failure)
-    yield frame("done", _final(presented, csrf_token))
+    yield frame("done", _final(presented, csrf_token, template))
 
 
 async def with_heartbeats(events: AsyncIterator[AnswerEvent], every_s: float) -> AsyncGenerator[AnswerEvent | None, None]:
@@ -94,10 +97,10 @@ def _sentence(event: Sentence, answer_id: int) -> str:
     return render_to_string("assistant/_sentence.html", context)
 
 
-def _final(presented: PresentedAnswer | None, csrf_token: str) -> str:
+def _final(presented: PresentedAnswer | None, csrf_token: str, template: str) -> str:
     if presented is None or not presented.is_final:
         return render_to_string("assistant/_gone.html")
-    return render_to_string("assistant/_answer.html", {"item": presented, "csrf_token": csrf_token})
+    return render_to_string(template, {"item": presented, "csrf_token": csrf_token})
 
 
 async def _present(answer_id: int, user: User) -> PresentedAnswer | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.contrib.auth.models import User
 
 from assistant.models import SuggestedQuestion
-from ingestion.models import Chunk, DocumentState
+from ingestion.models import Chunk, Corpus, DocumentState
 from ingestion.permissions import readable_documents
 
 SHOWN = 6
 
 
-def suggested_questions(user: User) -> list[str]:
-    """The chosen questions; where none are chosen, questions made from headings of recent documents."""
+def suggested_questions(user: User, *, corpora: Sequence[Corpus] = ()) -> list[str]:
+    """The chosen questions; where none are chosen, questions made from headings of recent documents. `corpora` narrows them."""
     readable = readable_documents(user).filter(state=DocumentState.READY)
+    readable = readable.filter(corpus__in=corpora) if corpora else readable
     chosen = SuggestedQuestion.objects.filter(document__in=readable).values_list("text", flat=True)[:SHOWN]
     return list(chosen) or _from_headings(readable.order_by("-updated_at").values_list("pk", "title")[:SHOWN])
 

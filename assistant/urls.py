@@ -23,6 +23,7 @@ from assistant.views import (
     tokens,
     versions,
 )
+from assistant.widget import views as widget
 
 app_name = "assistant"
 
@@ -88,6 +89,14 @@ urlpatterns = [
     path("slack/events", slack.events, name="slack_events"),
     path("slack/interactions", slack.interactions, name="slack_interactions"),
     path("slack/commands", slack.commands, name="slack_commands"),
+    path("widget.js", widget.script, name="widget_script"),
+    path("widget/", widget.frame, name="widget"),
+    path("widget/chat", widget.chat, name="widget_chat"),
+    path("widget/ask", widget.ask, name="widget_ask"),
+    path(f"widget/{_ANSWER}/", widget.answer, name="widget_answer"),
+    path(f"widget/{_ANSWER}/stream", widget.stream, name="widget_stream"),
+    path(f"widget/{_ANSWER}/stop", widget.stop, name="widget_stop"),
+    path(f"widget/{_ANSWER}/feedback", widget.feedback, name="widget_feedback"),
     path("manage/routing/", routing.routing, name="routing"),
     path("manage/routing/teach", routing.teach_routing, name="teach_routing"),
     path("manage/routing/rules/<int:rule_id>", routing.change_routing_rule, name="change_routing_rule"),

@@ -22,6 +22,7 @@ class Access(Enum):
     MANAGER = "owners of a corpus, and administrators"
     ADMINISTRATOR = "administrators"
     PROGRAM = "programs with a token"
+    WIDGET = "anyone who is signed in, or a page's token for them, where the widget is on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ _FORM = _rule(Access.SIGNED_IN, "GET", "POST")
 _MANAGER_PAGE = _rule(Access.MANAGER, "GET")
 _MANAGER_ACT = _rule(Access.MANAGER, "POST")
 _MANAGER_FORM = _rule(Access.MANAGER, "GET", "POST")
+_WIDGET_PART = _rule(Access.WIDGET, "GET")
+_WIDGET_ACT = _rule(Access.WIDGET, "POST")
 _ADMINISTRATOR_PAGE = _rule(Access.ADMINISTRATOR, "GET")
 
 ROUTES: dict[str, Rule] = {
@@ -120,6 +123,14 @@ ROUTES: dict[str, Rule] = {
     "assistant:slack_events": _rule(Access.PUBLIC, "POST"),  # these three believe Slack's signature and nothing else
     "assistant:slack_interactions": _rule(Access.PUBLIC, "POST"),
     "assistant:slack_commands": _rule(Access.PUBLIC, "POST"),
+    "assistant:widget_script": _PUBLIC_PAGE,  # neither of these two knows anybody; both are off by default
+    "assistant:widget": _PUBLIC_PAGE,
+    "assistant:widget_chat": _WIDGET_PART,
+    "assistant:widget_ask": _WIDGET_ACT,
+    "assistant:widget_answer": _WIDGET_PART,
+    "assistant:widget_stream": _WIDGET_PART,
+    "assistant:widget_stop": _WIDGET_ACT,
+    "assistant:widget_feedback": _WIDGET_ACT,
     "assistant:quality": _ADMINISTRATOR_PAGE,
     "assistant:routes": _ADMINISTRATOR_PAGE,
     "assistant:routing": _rule(Access.ADMINISTRATOR, "GET", "POST"),
@@ -160,6 +171,7 @@ ROUTES: dict[str, Rule] = {
     "api:conversations": _program(GET="ask"),
     "api:conversation": _program(GET="ask", DELETE="ask"),
     "api:feedback": _program(PUT="ask"),
+    "api:widget_tokens": _program(POST="widget"),
     "api:golden_runs": _program(GET="manage", POST="manage"),
     "api:golden_run": _program(GET="manage"),
 }
@@ -234,6 +246,8 @@ def refusal(request: HttpRequest) -> HttpResponse | None:
         raise Http404
     if rule.access is Access.PROGRAM:
         return _refusal_of_program(request, rule)
+    if rule.access is Access.WIDGET:
+        return _refusal_of_widget(request, rule)
     if rule.access is not Access.PUBLIC and not request.user.is_authenticated:
         return _to_login(request)
     if rule.access is Access.MANAGER and not can_manage_something(request.user):
@@ -255,6 +269,15 @@ def _refusal_of_program(request: HttpRequest, rule: Rule) -> HttpResponse | None
         response.headers["Allow"] = ", ".join(sorted(rule.methods))
         return response
     return refusal_without_token(request, rule.scopes[method])
+
+
+def _refusal_of_widget(request: HttpRequest, rule: Rule) -> HttpResponse | None:
+    from assistant.widget.gate import refusal_from_widget
+
+    refused = refusal_from_widget(request)
+    if refused is None and request.method not in rule.methods:
+        return HttpResponseNotAllowed(sorted(rule.methods))
+    return refused
 
 
 def _to_login(request: HttpRequest) -> HttpResponse:

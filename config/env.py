@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -41,6 +43,24 @@ def env_list(name: str, default: list[str]) -> list[str]:
     if value is None:
         return default
     return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def env_origins(name: str) -> list[str]:
+    """Origins of pages, as browsers name them. A wildcard or a path is refused: it would admit more, or nothing."""
+    origins = env_list(name, [])
+    for origin in origins:
+        if not _is_origin(origin):
+            raise ImproperlyConfigured(f"{name} must name origins such as https://intranet.example.org, not {origin!r}.")
+    return origins
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        is_named = bool(parts.hostname) and re.fullmatch(r"[a-z0-9.\-\[\]:]+", parts.netloc) is not None
+        return is_named and parts.port != 0 and text in (f"http://{parts.netloc}", f"https://{parts.netloc}")
+    except ValueError:
+        return False
 
 
 def env_secret(name: str) -> str:

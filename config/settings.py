@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config.costs import read_costs
-from config.env import env_bool, env_int, env_list, env_secret, env_str
+from config.env import env_bool, env_int, env_list, env_origins, env_secret, env_str
 
 # Nothing leaves the host: the model libraries never ask a hub, and report nothing. Set before any of them is imported.
 for _switch in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
@@ -269,6 +269,9 @@ TIER_COSTS = read_costs(env_str("TIER_COSTS"))
 # --- Programs: tokens and their limits --------------------------------------------------------------------------------
 API_TOKEN_DAYS = env_int("API_TOKEN_DAYS", 365, minimum=1)  # the longest that a token may last
 API_REQUESTS_PER_MINUTE = env_int("API_REQUESTS_PER_MINUTE", 120, minimum=1)  # of one token
+
+# --- The widget: off unless pages of these origins may hold the chat in a frame ---------------------------------------
+WIDGET_ORIGINS = env_origins("WIDGET_ORIGINS")
 
 # --- Slack: off without a token; the one host outside that is spoken with when it is on -------------------------------
 SLACK_BOT_TOKEN = env_secret("SLACK_BOT_TOKEN")

@@ -27,7 +27,7 @@ FARTHEST = 10**9
 class ConversationOut(Schema):
     id: int
     title: str
-    door: str = Field(description="where it was held: web, api or mcp")
+    door: str = Field(description="where it was held: web, widget, api, mcp or slack")
     updated_at: datetime
 
 

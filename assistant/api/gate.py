@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 
 from assistant.api.errors import error_response
 from assistant.api.models import ApiToken
-from assistant.api.tokens import SCOPES, Allowance, count_request, token_of
+from assistant.api.tokens import ALL_SCOPES, Allowance, count_request, token_of
 
 SEND_ONE = "Send a token: “Authorization: Bearer im_…”. Make one in the browser, under your name, at “Access for programs”."
 NOT_VALID = "This token is not valid: unknown, revoked, expired, or its person may not sign in any more. Make a new one."
@@ -36,7 +36,9 @@ def refusal_without_token(request: HttpRequest, scope: str) -> HttpResponse | No
     if allowance.is_exceeded:
         return _too_many(allowance)
     if scope and scope not in token.scopes:
-        return error_response(403, "missing_scope", f"This token may not do this. It needs “{scope}”: {SCOPES[scope].lower()}.")
+        return error_response(
+            403, "missing_scope", f"This token may not do this. It needs “{scope}”: {ALL_SCOPES[scope].lower()}."
+        )
     return None
 
 

@@ -29,6 +29,10 @@ SCOPES = {
 }
 
 
+SERVICE_SCOPES = {"widget": "Make short-lived tokens by which the widget acts as the person who sees the page"}
+ALL_SCOPES = {**SCOPES, **SERVICE_SCOPES}
+
+
 class TokenError(Exception):
     """A token that cannot be made. Nothing was stored."""
 
@@ -50,8 +54,9 @@ class Allowance:
 def create_token(
     *, user: User, name: str, scopes: Iterable[str], days: int, is_service: bool = False
 ) -> tuple[ApiToken, str]:  # fmt: skip
-    """The token and its secret, which is shown once and kept nowhere."""
-    name, chosen = " ".join(plain_text(name).split()), [scope for scope in SCOPES if scope in set(scopes)]
+    """The token and its secret, which is shown once and kept nowhere. Only a service may have a scope that acts as others."""
+    offered = ALL_SCOPES if is_service else SCOPES
+    name, chosen = " ".join(plain_text(name).split()), [scope for scope in offered if scope in set(scopes)]
     if not name:
         raise TokenError("Give the token a name that says which program uses it.")
     if len(name) > 80:

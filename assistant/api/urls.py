@@ -11,7 +11,7 @@ from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from assistant.api import chat, conversations, documents, embeddings, golden_runs, responses, searching
+from assistant.api import chat, conversations, documents, embeddings, golden_runs, responses, searching, widget_tokens
 from assistant.api.errors import ERROR_SCHEMA, REFUSALS, ApiError, error_response
 from assistant.errors import UNEXPECTED
 from assistant.limits.using import OVER
@@ -51,7 +51,7 @@ api = ProgramsAPI(
 )
 for _part in (chat, responses, embeddings):
     api.add_router("/v1", _part.router)
-for _part in (searching, documents, conversations, golden_runs):
+for _part in (searching, documents, conversations, golden_runs, widget_tokens):
     api.add_router("/api", _part.router)
 
 

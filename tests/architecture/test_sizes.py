@@ -8,7 +8,7 @@ from tests.environment import ROOT
 APPS = ["config", "retrieval", "ingestion", "specialists", "assistant"]
 FUNCTION_LINES = 60
 FILE_LINES = 420
-SCRIPT_LINES = 600
+SCRIPT_LINES = 850  # with the widget's two, on other people's pages and in the frame
 SLACK_CLIENTS = {ROOT / "assistant" / "slack" / name for name in ("client.py", "socket.py", "views.py")}  # views: signatures
 SERVER_CLIENT = ROOT / "specialists" / "language_models" / "openai_server.py"
 

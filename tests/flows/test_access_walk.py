@@ -83,6 +83,14 @@ SERVED: dict[str, set[str]] = {
     "assistant:limits": {"ada"},
     "assistant:remove_limit": {"ada"},
     "assistant:slack": {"ada"},
+    "assistant:widget_script": ANYONE,
+    "assistant:widget": ANYONE,
+    "assistant:widget_chat": SIGNED_IN,
+    "assistant:widget_ask": SIGNED_IN,
+    "assistant:widget_answer": {"ben"},
+    "assistant:widget_stream": {"ben"},
+    "assistant:widget_stop": {"ben"},
+    "assistant:widget_feedback": {"ben"},
     "assistant:quality": {"ada"},
     "assistant:routes": {"ada"},
     "assistant:routing": {"ada"},
@@ -111,6 +119,8 @@ SERVED: dict[str, set[str]] = {
 SERVED_SIGNED = {"assistant:slack_events", "assistant:slack_interactions", "assistant:slack_commands"}
 FORMS: dict[str, dict[str, Any]] = {
     "assistant:ask": {"question": "Who approves a discount?"},
+    "assistant:widget_ask": {"question": "Who approves a discount?"},
+    "assistant:widget_feedback": {"verdict": "helpful"},
     "assistant:rename_conversation": {"title": "Renamed"},
     "assistant:share_conversation": {"shared": "1"},
     "assistant:feedback": {"verdict": "not_helpful", "reason": "incomplete"},
@@ -216,8 +226,9 @@ LAST = [
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_it_serves_each_route_to_its_people_only(people: People) -> None:
+def test_it_serves_each_route_to_its_people_only(people: People, settings: Any) -> None:
     """First all who are refused try everything; only then do those who are served use it, and what destroys comes last."""
+    settings.WIDGET_ORIGINS = ["https://intranet.example.org"]
     world = World(people)
     routes = [*sorted(SERVED.keys() - set(LAST)), *LAST]
     for route in routes:
@@ -241,6 +252,8 @@ def _visit(world: World, route: str, name: str) -> Any:
 def _check(route: str, name: str, response: Any) -> None:
     if name in SERVED[route]:
         assert response.status_code < 400, f"{name} should be served {route}: {response.status_code}"
+    elif name in ("anonymous", "dan") and ROUTES[route].access is Access.WIDGET:
+        assert (response.status_code, response.content) == (401, b""), f"{name} got {response.status_code} from {route}"
     elif name in ("anonymous", "dan"):
         assert response.status_code == 302, f"{name} got {response.status_code} from {route}"
         assert response.headers["Location"].startswith("/sign-in/")
@@ -262,7 +275,8 @@ def test_it_serves_nobody_without_slacks_signature(people: People, settings: Any
 
 
 @pytest.mark.django_db
-def test_it_answers_an_undeclared_verb_with_405(people: People) -> None:
+def test_it_answers_an_undeclared_verb_with_405(people: People, settings: Any) -> None:
+    settings.WIDGET_ORIGINS = ["https://intranet.example.org"]
     client = Client()
     client.force_login(people.ada, backend="django.contrib.auth.backends.ModelBackend")
     for route, rule in ROUTES.items():

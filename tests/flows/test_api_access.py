@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from assistant.api.models import ApiToken
-from assistant.api.tokens import SCOPES, create_token, revoke_token
+from assistant.api.tokens import ALL_SCOPES, SCOPES, create_token, revoke_token
 from assistant.golden.editing import Draft, add_question
 from assistant.golden.runs import queue_run, stop_run
 from assistant.services import create_answer
@@ -48,6 +48,7 @@ SERVED_PROGRAMS: dict[str, dict[str, set[str]]] = {
     "api:conversation": {"GET": {"ben"}, "DELETE": {"ben"}},
     "api:feedback": {"PUT": {"ben"}},
     "assistant:mcp": {"POST": EVERYBODY},
+    "api:widget_tokens": {"POST": EVERYBODY},  # whose token is a service's, with that scope
     "api:golden_runs": {"GET": {"olga"}, "POST": {"olga"}},
     "api:golden_run": {"GET": {"olga"}},
 }
@@ -59,6 +60,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "api:search": {"query": QUESTION},
     "api:corpora": {"name": "New corpus", "everyone": False},
     "api:feedback": {"verdict": "helpful"},
+    "api:widget_tokens": {"username": "cy", "origin": "https://intranet.example.org"},
     "assistant:mcp": {"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
 }
 LAST = ("api:conversation", "api:document", "api:corpus")  # what destroys comes last
@@ -108,8 +110,13 @@ class World:
         return iter(sorted(verbs, key=lambda visit: visit[1] == "DELETE"))
 
 
-def secret_of(people: People, name: str, scopes: Any = tuple(SCOPES)) -> str:
-    return create_token(user=getattr(people, name), name="tests", scopes=scopes, days=7)[1]
+@pytest.fixture(autouse=True)
+def _widget_is_on(settings: Any) -> None:
+    settings.WIDGET_ORIGINS = ["https://intranet.example.org"]
+
+
+def secret_of(people: People, name: str, scopes: Any = tuple(ALL_SCOPES)) -> str:
+    return create_token(user=getattr(people, name), name="tests", scopes=scopes, days=7, is_service=True)[1]
 
 
 def test_it_declares_the_verbs_that_the_table_has() -> None:
