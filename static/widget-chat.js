@@ -182,7 +182,10 @@
     if (button.name) form.set(button.name, button.value);
     const response = await request(button.dataset.post, form).catch(() => null);
     const target = main.querySelector(button.dataset.into);
-    if (response?.ok && target) put(await response.text(), target).querySelector("button")?.focus();
+    if (!response?.ok || !target) return;
+    const now = put(await response.text(), target);
+    (now.querySelector(".pill, [aria-pressed=true]") || now.querySelector("button"))?.focus();
+    now.querySelector(".reasons")?.scrollIntoView({ block: "nearest" });
   }
 
   document.addEventListener("click", ({ target }) => {
