@@ -120,6 +120,9 @@ ROUTES: dict[str, Rule] = {
     "assistant:limits": _rule(Access.ADMINISTRATOR, "GET", "POST"),
     "assistant:remove_limit": _rule(Access.ADMINISTRATOR, "POST"),
     "assistant:slack": _rule(Access.ADMINISTRATOR, "GET", "POST"),
+    "assistant:slack_channel": _rule(Access.ADMINISTRATOR, "POST"),
+    "assistant:slack_channel_off": _rule(Access.ADMINISTRATOR, "POST"),
+    "assistant:slack_disconnect": _rule(Access.ADMINISTRATOR, "POST"),
     "assistant:slack_events": _rule(Access.PUBLIC, "POST"),  # these three believe Slack's signature and nothing else
     "assistant:slack_interactions": _rule(Access.PUBLIC, "POST"),
     "assistant:slack_commands": _rule(Access.PUBLIC, "POST"),

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 TEAM, BOT = "T1", "UBOT"
 SECRET = "a-signing-secret"
 SCOPES = (
-    "app_mentions:read,channels:history,channels:read,chat:write,commands,groups:history,groups:read,im:history,im:read,mpim:read,"
+    "app_mentions:read,assistant:write,channels:history,channels:read,chat:write,commands,groups:history,groups:read,im:history,im:read,mpim:read,"
     "reactions:write,users:read,users:read.email"
 )
 JSON_FIELDS = ("blocks", "metadata")

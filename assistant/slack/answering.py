@@ -20,17 +20,31 @@ from assistant.services import Manner, check_question, create_answer, stop_answe
 from assistant.slack.blocks import answer_message
 from assistant.slack.claims import Claim, advance, finish
 from assistant.slack.client import SlackClient
-from assistant.slack.models import QUESTIONS, EventState, Kind, Outcome, SlackEvent, SlackThread
+from assistant.slack.models import (
+    MESSAGES,
+    OPEN_EVENTS,
+    QUESTIONS,
+    EventState,
+    Kind,
+    Outcome,
+    SlackChannel,
+    SlackEvent,
+    SlackThread,
+)
 from assistant.slack.people import Directory
 from assistant.slack.places import Place, find_place, may_all_read
 from assistant.slack.sentences import (
+    ALREADY_ASKED,
+    ANSWERED_ALREADY,
     BUSY,
     CHANGED,
+    NOT_SURE,
     NOTHING_DIRECT,
     NOTHING_HERE,
     PER_CHANNEL,
     PER_PERSON,
     STOPPED,
+    TOLD_ALONE,
     NotAnsweredError,
 )
 from assistant.slack.showing import Growing, react, show, tell_asker
@@ -50,6 +64,8 @@ def work_question(client: SlackClient, claim: Claim) -> None:
     try:
         outcome = Asking(client, claim).run()
     except NotAnsweredError as refusal:
+        if claim.event.kind == Kind.CHANNEL:
+            forget_question(claim)
         tell_asker(client, claim, refusal.sentence)
         react(client, claim, refusal.outcome)
         finish(claim, refusal.outcome, refusal.reason)
@@ -67,6 +83,8 @@ class Asking:
 
     def run(self) -> str:
         check_rate(self.event)
+        if self.event.kind == Kind.SHORTCUT:
+            check_it_is_first(self.event)
         row = self._row(self._place())
         for _ in range(MOST_REWORDINGS):
             if not row.is_final:
@@ -100,13 +118,17 @@ class Asking:
             with transaction.atomic():
                 User.objects.select_for_update(no_key=True).get(pk=asker.pk)
                 take_question(user=asker)
-                row = create_answer(user=asker, question=text, conversation=self._thread(), manner=Manner(door=Door.SLACK))
+                row = create_answer(user=asker, question=text, conversation=self._thread(), manner=self._manner())
                 self._keep(row.conversation, place)
                 advance(self.claim, answer_id=row.pk)
         except QuestionError as error:
             outcome = Outcome.OVER_LIMIT if error.code == OVER else Outcome.REFUSED
             raise NotAnsweredError(outcome, error.public_message) from None
         return row
+
+    def _manner(self) -> Manner:
+        """What nobody put to us is looked up and nothing else: it is neither talked about nor sent to a person."""
+        return Manner(door=Door.SLACK, search_anyway=self.event.kind == Kind.CHANNEL)
 
     def _thread(self) -> Conversation | None:
         """The conversation of the thread that the question stands in; a command begins one of its own."""
@@ -182,10 +204,33 @@ class Asking:
             sentence = f"{row.error_message} {item.help_in_distress}".strip()
             raise NotAnsweredError(Outcome.BROKEN, sentence, reason=row.error_message)
         if item.help_in_distress and not is_private:  # nothing that others would read, the administrators included
-            raise NotAnsweredError(outcome_of(item), item.help_in_distress, reason="Told to the asker alone.")
+            raise NotAnsweredError(outcome_of(item), item.help_in_distress, reason=TOLD_ALONE)
+        if self.event.kind == Kind.CHANNEL and not is_sure_enough(row, self.event.channel):
+            raise NotAnsweredError(Outcome.IGNORED, NOT_SURE)
         is_shareable = not place.is_direct and self.event.kind == Kind.COMMAND
         show(self.client, self.claim, answer_message(item, is_direct=is_private, is_share_offered=is_shareable))
         return outcome_of(item)
+
+
+def is_sure_enough(row: Answer, channel: str) -> bool:
+    """For a channel that answers by itself, by its own measure; one that was switched off meanwhile has none."""
+    found = SlackChannel.objects.filter(channel=channel).first()
+    stated = row.refusal.get("probability") or 0.0
+    return row.state == AnswerState.ANSWERED and found is not None and stated * 100 >= found.least_sure
+
+
+def forget_question(claim: Claim) -> None:
+    """Of what nobody put to us and we did not answer, nothing is kept."""
+    Conversation.objects.filter(answers=claim.event.answer_id or 0).delete()
+
+
+def check_it_is_first(event: SlackEvent) -> None:
+    """A message is answered once, whoever points at it again. Raises NotAnsweredError."""
+    before = SlackEvent.objects.filter(channel=event.channel, ts=event.ts, kind__in=MESSAGES, pk__lt=event.pk)
+    if before.filter(outcome__in=(Outcome.ANSWERED, Outcome.NO_EVIDENCE, Outcome.SENT_ON)).exists():
+        raise NotAnsweredError(Outcome.IGNORED, ANSWERED_ALREADY)
+    if before.filter(state__in=OPEN_EVENTS).exclude(kind=Kind.CHANNEL).exists():
+        raise NotAnsweredError(Outcome.IGNORED, ALREADY_ASKED)
 
 
 def outcome_of(item: PresentedAnswer) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import F
 from django.utils import timezone
 
 from assistant.services import delete_conversation, stop_answer
@@ -61,4 +62,5 @@ def was_deleted(event: SlackEvent) -> bool:
 
 def _question(claim: Claim) -> SlackEvent | None:
     event = claim.event
-    return SlackEvent.objects.select_related("answer").filter(channel=event.channel, ts=event.ts, kind__in=MESSAGES).first()
+    of_message = SlackEvent.objects.select_related("answer").filter(channel=event.channel, ts=event.ts, kind__in=MESSAGES)
+    return of_message.order_by(F("answer").desc(nulls_last=True), "-pk").first()  # somebody may have pointed at it again

@@ -11,6 +11,7 @@ from assistant.slack.switch import takes_http, takes_socket
 
 SCOPES = {
     "app_mentions:read": "to hear when it is mentioned",
+    "assistant:write": "to suggest questions in the assistant's pane",
     "channels:history": "to hear follow-ups in threads of public channels",
     "channels:read": "to see who is in a public channel",
     "chat:write": "to answer",

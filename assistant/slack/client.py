@@ -3,7 +3,7 @@ those that receive its events."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from slack_sdk.webhook import WebhookClient
 
 TIMEOUT_S = 10
 PAGE = 200
+TITLE = 75  # characters of a suggested question that are shown
 HOOKS = "hooks.slack.com"  # where Slack takes the answers to commands and buttons
 METADATA = "intramural_answer"
 LONGEST_WAIT_S = 300.0
@@ -160,6 +161,17 @@ class SlackClient:
             raise SlackBusyError("the response", _seconds(done.headers))
         if done.status_code >= 400:
             raise SlackError("the response", f"status {done.status_code}", is_passing=done.status_code >= 500)
+
+    def suggest(self, channel: str, thread_ts: str, title: str, questions: Sequence[str]) -> None:
+        """Questions to choose from, in the assistant's pane."""
+        prompts = [{"title": question[:TITLE], "message": question} for question in questions]
+        self._do("assistant.threads.setSuggestedPrompts", lambda: self._web.assistant_threads_setSuggestedPrompts(
+            channel_id=channel, thread_ts=thread_ts, title=title, prompts=prompts,
+        ))  # fmt: skip
+
+    def revoke(self) -> None:
+        """Give the token back. It opens nothing after this."""
+        self._do("auth.revoke", self._web.auth_revoke)
 
     def react(self, channel: str, ts: str, name: str) -> None:
         self._do("reactions.add", lambda: self._web.reactions_add(channel=channel, timestamp=ts, name=name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 
 
@@ -11,14 +12,19 @@ class Kind(models.TextChoices):
     MENTION = "mention", "Mention"
     DIRECT = "direct", "Direct message"
     REPLY = "reply", "Reply in a thread"
+    SHORTCUT = "shortcut", "Shortcut on a message"
+    CHANNEL = "channel", "Question in a channel"  # that answers by itself: nobody asked us
     COMMAND = "command", "Command"
     BUTTON = "button", "Button"
     CHANGED = "changed", "Message changed"
     DELETED = "deleted", "Message deleted"
+    PANE = "pane", "Assistant opened"
+    GONE = "gone", "Uninstalled"
     OTHER = "other", "Something else"
 
 
-MESSAGES = (Kind.MENTION, Kind.DIRECT, Kind.REPLY)  # questions that stand in Slack as somebody's message
+ASKED = (Kind.MENTION, Kind.DIRECT, Kind.REPLY, Kind.SHORTCUT)
+MESSAGES = (*ASKED, Kind.CHANNEL)  # questions that stand in Slack as somebody's message
 QUESTIONS = (*MESSAGES, Kind.COMMAND)
 
 
@@ -86,7 +92,7 @@ class SlackEvent(models.Model):
             # Slack tells of one message as a mention and, in a thread, as a message too.
             models.UniqueConstraint(
                 fields=["channel", "ts"],
-                condition=models.Q(kind__in=["mention", "direct", "reply"]),
+                condition=models.Q(kind__in=["mention", "direct", "reply", "channel"]),
                 name="one_event_per_message",
             )
         ]
@@ -102,6 +108,22 @@ class SlackEvent(models.Model):
     def is_message(self) -> bool:
         """A question that stands in Slack, where a reply and a reaction can stand beside it."""
         return self.kind in MESSAGES
+
+
+class SlackChannel(models.Model):
+    """A channel that answers by itself: questions that nobody put to us, where the answer is sure enough."""
+
+    channel = models.CharField(max_length=32, unique=True)
+    name = models.CharField(max_length=80)  # as Slack told it when it was switched on
+    least_sure = models.PositiveSmallIntegerField()  # percent, of the probability that is stated for an answer
+    switched_on_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return f"#{self.name}"
 
 
 class SlackThread(models.Model):

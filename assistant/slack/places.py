@@ -19,8 +19,8 @@ from ingestion.models import Document
 from specialists.router.types import SPECIALIST
 
 MOST_MEMBERS = 100  # Slack tells of about a hundred accounts in a minute
-_EXTERNAL = ("is_ext_shared", "is_shared", "is_pending_ext_shared", "is_org_shared")
-_UNSEEN = frozenset({"channel_not_found", "not_in_channel", "missing_scope", "method_not_supported_for_channel_type"})
+EXTERNAL_FLAGS = ("is_ext_shared", "is_shared", "is_pending_ext_shared", "is_org_shared")
+UNSEEN_CODES = frozenset({"channel_not_found", "not_in_channel", "missing_scope", "method_not_supported_for_channel_type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Place:
 def find_place(client: SlackClient, directory: Directory, *, channel: str, slack_user: str) -> Place:
     """The place as it is now. Raises NotAnsweredError where nothing may be said."""
     about = _about(client, channel)
-    if any(about.get(flag) for flag in _EXTERNAL):
+    if any(about.get(flag) for flag in EXTERNAL_FLAGS):
         raise NotAnsweredError(Outcome.OUTSIDERS, EXTERNAL)
     asker = directory.person(slack_user)
     if about.get("is_im"):
@@ -49,7 +49,7 @@ def _about(client: SlackClient, channel: str) -> dict[str, object]:
     try:
         return client.channel(channel)
     except SlackError as error:
-        if error.code in _UNSEEN:
+        if error.code in UNSEEN_CODES:
             raise NotAnsweredError(Outcome.NO_PERMISSION, UNSEEN) from None
         raise
 
@@ -72,7 +72,7 @@ def _members(client: SlackClient, directory: Directory, channel: str) -> dict[in
             else:
                 people[person.pk] = person
     except SlackError as error:
-        if error.code in _UNSEEN:
+        if error.code in UNSEEN_CODES:
             raise NotAnsweredError(Outcome.NO_PERMISSION, UNSEEN) from None
         raise
     if not is_complete:

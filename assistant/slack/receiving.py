@@ -1,6 +1,7 @@
 """What Slack sends, by whichever way, is stored once before it is acknowledged; the work comes later.
 
-A message in a channel that mentions nobody of us and stands in no thread of ours is not stored at all.
+A message in a channel that mentions nobody of us and stands in no thread of ours is not stored at all, unless the channel answers
+by itself and the message is a question.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from django.utils import timezone
 
 from assistant.services import plain_text
 from assistant.slack.doorbell import ring
-from assistant.slack.models import MESSAGES, EventState, Kind, Outcome, SlackEvent, SlackThread
+from assistant.slack.models import ASKED, MESSAGES, EventState, Kind, Outcome, SlackChannel, SlackEvent, SlackThread
 from assistant.slack.sentences import SEARCHING
+from assistant.slack.texts import asks_everybody
 
 LONGEST_TEXT = 40_000  # Slack's own limit
 ACTIONS = frozenset({"helpful", "not_helpful", "reason", "ask_person", "share"})
 _MESSAGE_SUBTYPES = frozenset({"", "file_share", "thread_broadcast", "me_message"})
+SHORTCUT = "answer_this"  # its callback_id in the app's manifest
 OF_A_BOT = "A message of a bot."
 
 
@@ -76,6 +79,8 @@ def read(body: Mapping[str, Any]) -> Told | None:
         )  # fmt: skip
     if body.get("type") == "block_actions":
         return _read_button(body)
+    if body.get("type") == "message_action":
+        return _read_shortcut(body)
     return Told(event_id=_id("other", body), kind=Kind.OTHER, ignored="An unknown kind of event.")
 
 
@@ -90,13 +95,17 @@ def _read_event(body: Mapping[str, Any]) -> Told | None:
     kind, subtype = event.get("type"), _text(event.get("subtype"))
     if kind == "message" and subtype in ("message_changed", "message_deleted"):
         return _read_change(told, event, subtype)
+    if kind == "assistant_thread_started":
+        return _read_pane(told, _part(event, "assistant_thread"))
+    if kind in ("app_uninstalled", "tokens_revoked"):
+        return _read_end(told, event)
     if kind == "app_mention":
         told.kind = Kind.MENTION
     elif kind == "message":
-        is_direct = event.get("channel_type") == "im"
-        if not is_direct and not _is_ours(told):
+        found = Kind.DIRECT if event.get("channel_type") == "im" else _kind_in_channel(told)
+        if found is None:
             return None
-        told.kind = Kind.DIRECT if is_direct else Kind.REPLY
+        told.kind = found
     else:
         told.ignored = "An unknown kind of event."
     if event.get("bot_id") or subtype == "bot_message":
@@ -110,12 +119,53 @@ def _read_event(body: Mapping[str, Any]) -> Told | None:
     return told
 
 
-def _is_ours(told: Told) -> bool:
-    """Whether the message stands in a thread where we were asked; the question itself may still wait."""
+def _kind_in_channel(told: Told) -> Kind | None:
+    """A follow-up in a thread where we were asked (whose question may still wait), or a question where nobody need ask us. In a
+    thread that we began by ourselves people go on talking with one another: there, too, only questions count."""
+    place, text = {"channel": told.channel, "thread_ts": told.thread_ts}, told.payload.get("text", "")
     if told.thread_ts == told.ts:
-        return False
-    place = {"channel": told.channel, "thread_ts": told.thread_ts}
-    return SlackThread.objects.filter(**place).exists() or SlackEvent.objects.filter(**place, kind__in=MESSAGES).exists()
+        by_itself = asks_everybody(text) and SlackChannel.objects.filter(channel=told.channel).exists()
+        return Kind.CHANNEL if by_itself else None
+    if SlackEvent.objects.filter(**place, kind__in=ASKED).exists():
+        return Kind.REPLY
+    if not SlackThread.objects.filter(**place).exists():
+        return None
+    was_unasked = SlackEvent.objects.filter(**place, kind=Kind.CHANNEL).exists()
+    return Kind.REPLY if not was_unasked or asks_everybody(text) else None
+
+
+def _read_pane(told: Told, thread: Mapping[str, Any]) -> Told:
+    told.kind, told.slack_user = Kind.PANE, _word(thread.get("user_id"))
+    told.channel, told.ts = _word(thread.get("channel_id")), _word(thread.get("thread_ts"))
+    told.thread_ts = told.ts
+    told.ignored = "" if told.slack_user and told.channel and told.ts else "A pane without its person or place."
+    return told
+
+
+def _read_end(told: Told, event: Mapping[str, Any]) -> Told:
+    """The app was removed, or its token was; a token of some user means nothing to us."""
+    told.kind = Kind.GONE
+    is_bots = event.get("type") == "app_uninstalled" or bool(_part(event, "tokens").get("bot"))
+    told.ignored = "" if is_bots else "No token of ours was revoked."
+    return told
+
+
+def _read_shortcut(body: Mapping[str, Any]) -> Told:
+    """Somebody points at a message, their own or another's, and asks for its answer."""
+    message = _part(body, "message")
+    told = Told(
+        event_id=_id("shortcut", body), kind=Kind.SHORTCUT, slack_user=_word(_part(body, "user").get("id")),
+        channel=_word(_part(body, "channel").get("id")), ts=_word(message.get("ts")),
+        thread_ts=_word(message.get("thread_ts")) or _word(message.get("ts")),
+        payload=_payload(body, text=_text(message.get("text")), response_url=_text(body.get("response_url"))),
+    )  # fmt: skip
+    if body.get("callback_id") != SHORTCUT:
+        told.ignored = "An unknown shortcut."
+    elif not (told.slack_user and told.channel and told.ts):
+        told.ignored = "A shortcut without its person or message."
+    if told.ignored:
+        told.kind = Kind.OTHER
+    return told
 
 
 def _read_change(told: Told, event: Mapping[str, Any], subtype: str) -> Told | None:

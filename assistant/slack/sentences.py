@@ -17,6 +17,7 @@ REACTIONS: dict[str, str] = {
     Outcome.BUSY: "hourglass",
     Outcome.STOPPED: "black_square_for_stop",
     Outcome.BROKEN: "warning",
+    Outcome.IGNORED: "grey_question",
 }
 
 SEARCHING = "Searching…"
@@ -54,6 +55,11 @@ STOPPED = "This question was stopped."
 BROKEN = (
     "Something went wrong, and I could not answer. Ask again; if it happens again, tell an administrator the time it happened."
 )
+ANSWERED_ALREADY = "I have answered this message already: the answer is in its thread."
+ALREADY_ASKED = "Somebody has asked me to answer this message already: the answer comes in its thread."
+NOT_SURE = "The answer was not sure enough for a channel that answers by itself."
+TOLD_ALONE = "Told to the asker alone."
+WELCOME = "What would you like to know?"
 KILLER = "Working on it stopped the worker three times."
 
 ONLY_ASKER = "Only the person who asked can do this."

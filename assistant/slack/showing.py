@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 import time
 
+from django.conf import settings
+
 from assistant.events import Sentence
 from assistant.slack.blocks import growing_message, plain
 from assistant.slack.claims import Claim, LeaseLostError, advance
@@ -52,6 +54,11 @@ def tell_asker(client: SlackClient, claim: Claim, sentence: str) -> None:
     answer that broke off is replaced by it."""
     event = claim.event
     advance(claim)  # nobody is told about an event that was withdrawn meanwhile
+    if event.kind == Kind.CHANNEL and sentence != settings.HELP_IN_DISTRESS:  # nobody asked us
+        return
+    if event.kind == Kind.SHORTCUT:  # it may have been used where we are no member
+        client.respond(event.payload.get("response_url", ""), plain(sentence))
+        return
     if event.kind in (Kind.DIRECT, Kind.COMMAND):
         show(client, claim, plain(sentence))
         return
@@ -73,7 +80,7 @@ def _thread(ts: str, thread_ts: str) -> str:
 def react(client: SlackClient, claim: Claim, outcome: str = "") -> None:
     """The eyes while it works, then what became of it. A reaction is a courtesy: without one, the answer comes all the same."""
     event = claim.event
-    if not event.is_message:
+    if not event.is_message or (event.kind == Kind.CHANNEL and outcome != Outcome.ANSWERED):
         return
     steps = [(client.react, REACTIONS[outcome]), (client.take_reaction_back, SEEN)] if outcome else [(client.react, SEEN)]
     for step, name in steps:
@@ -98,7 +105,7 @@ class Growing:
 
     def add(self, sentence: Sentence) -> None:
         self._wording.add(sentence.text, sentence.citations, lead=sentence.lead, is_item=sentence.layout == "item")
-        if self._claim.event.kind == Kind.COMMAND or time.monotonic() < self._next:
+        if self._claim.event.kind in (Kind.COMMAND, Kind.CHANNEL) or time.monotonic() < self._next:
             return
         try:
             show(self._client, self._claim, growing_message(self._wording))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+LEAST_WORDS = 3  # of a question that stands by itself
+_ASKS = re.compile(r"[^.!?\n]*\?")
 _MARKED = re.compile(r"<([^<>]{1,3000})>")
 
 
@@ -11,6 +13,13 @@ def question_in(text: str) -> str:
     """The words of a message: without mentions of people, with the names of channels and the words of links."""
     words = _MARKED.sub(_words_of, text)
     return " ".join(words.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").split())
+
+
+def asks_everybody(text: str) -> bool:
+    """Whether a message in a channel is a question to whoever knows: a sentence with a question mark, that names nobody."""
+    if "<@" in text or "<!" in text:
+        return False
+    return any(len(sentence.split()) >= LEAST_WORDS for sentence in _ASKS.findall(question_in(text)))
 
 
 def _words_of(match: re.Match[str]) -> str:

@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_exempt
 from slack_sdk.signature import SignatureVerifier
 
+from assistant.slack.channels import SURENESS, ChannelError, switch_off, switch_on
 from assistant.slack.checks import check_connection
-from assistant.slack.models import EventState, Kind, SlackEvent
+from assistant.slack.client import SlackClient
+from assistant.slack.leaving import disconnect
+from assistant.slack.models import EventState, Kind, SlackChannel, SlackEvent
 from assistant.slack.receiving import acknowledgement, receive
 from assistant.slack.switch import is_on, takes_http, takes_socket
 from assistant.views.requests import PersonRequest
@@ -84,8 +88,43 @@ def slack(request: PersonRequest) -> HttpResponse:
     context = {
         "is_on": is_on(), "takes_http": takes_http(), "takes_socket": takes_socket(), "checks": checks, "events": recent,
         "corpora": Corpus.objects.filter(is_for_slack=True), "waiting": _waiting(),
+        "channels": SlackChannel.objects.select_related("switched_on_by"), "sureness": SURENESS,
     }  # fmt: skip
     return render(request, "assistant/slack.html", context)
+
+
+def switch_channel_on(request: PersonRequest) -> HttpResponse:
+    """A channel answers by itself from now on, or with another measure."""
+    if not is_on():
+        raise Http404
+    sureness = request.POST.get("least_sure", "")
+    if sureness not in {str(value) for value, _ in SURENESS}:
+        raise Http404
+    try:
+        made = switch_on(client=SlackClient(), place=request.POST.get("channel", ""), least_sure=int(sureness), by=request.user)
+    except ChannelError as error:
+        messages.error(request, error.public_message)
+    else:
+        messages.success(request, f"{made} answers by itself now.")
+    return redirect("assistant:slack")
+
+
+def switch_channel_off(request: PersonRequest, channel_id: int) -> HttpResponse:
+    channel = get_object_or_404(SlackChannel, pk=channel_id)
+    switch_off(channel=channel)
+    messages.success(request, f"{channel} answers only when it is asked.")
+    return redirect("assistant:slack")
+
+
+def disconnect_slack(request: PersonRequest) -> HttpResponse:
+    """Gives the token back and forgets the workspace. The token stands in the environment, from where we cannot remove it."""
+    if not is_on():
+        raise Http404
+    forgotten, code = disconnect(SlackClient())
+    if code:
+        messages.error(request, f"Slack could not be told (it says “{code}”): remove the app there, too.")
+    messages.success(request, f"{forgotten} Now remove the Slack tokens from the environment, and restart.")
+    return redirect("assistant:slack")
 
 
 def _waiting() -> int:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from assistant.slack.answering import work_question
+from assistant.slack.answering import forget_question, work_question
 from assistant.slack.buttons import work_button
 from assistant.slack.changing import was_deleted, work_changed, work_deleted
 from assistant.slack.claims import (
@@ -25,7 +25,9 @@ from assistant.slack.claims import (
     release,
 )
 from assistant.slack.client import SlackBusyError, SlackClient, SlackError
+from assistant.slack.leaving import work_end
 from assistant.slack.models import QUESTIONS, Kind, Outcome
+from assistant.slack.pane import work_pane
 from assistant.slack.sentences import BROKEN, KILLER
 from assistant.slack.showing import react, tell_asker
 from assistant.slack.switch import is_on
@@ -79,6 +81,9 @@ def work_on(client: SlackClient, claim: Claim) -> None:
 
 def _work(client: SlackClient, claim: Claim) -> None:
     event = claim.event
+    if event.kind == Kind.GONE:
+        work_end(client, claim)
+        return
     us = client.identity()
     team = event.payload.get("team", "")
     if team and team != us.team:
@@ -91,6 +96,8 @@ def _work(client: SlackClient, claim: Claim) -> None:
         work_deleted(client, claim)
     elif event.kind == Kind.BUTTON:
         work_button(client, claim)
+    elif event.kind == Kind.PANE:
+        work_pane(client, claim)
     elif event.is_message and was_deleted(event):
         finish(claim, Outcome.WITHDRAWN, "Its message was deleted.")
     else:
@@ -106,6 +113,8 @@ def _try_again(client: SlackClient, claim: Claim, reason: str, *, is_hopeless: b
 
 def _give_up(client: SlackClient, claim: Claim, reason: str) -> None:
     """Say that it is broken, as far as Slack lets us."""
+    if claim.event.kind == Kind.CHANNEL:
+        forget_question(claim)
     if claim.event.kind in QUESTIONS:
         try:
             tell_asker(client, claim, BROKEN)

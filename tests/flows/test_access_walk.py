@@ -15,6 +15,7 @@ from assistant.golden.runs import queue_run
 from assistant.limits.editing import set_limit
 from assistant.models import Answer
 from assistant.services import create_answer, record_feedback, share_conversation
+from assistant.slack.models import SlackChannel
 from assistant.streams import run_now
 from config.access import ROUTES, Access, all_route_names
 from ingestion.models import Document
@@ -83,6 +84,9 @@ SERVED: dict[str, set[str]] = {
     "assistant:limits": {"ada"},
     "assistant:remove_limit": {"ada"},
     "assistant:slack": {"ada"},
+    "assistant:slack_channel": {"ada"},
+    "assistant:slack_channel_off": {"ada"},
+    "assistant:slack_disconnect": {"ada"},
     "assistant:widget_script": ANYONE,
     "assistant:widget": ANYONE,
     "assistant:widget_chat": SIGNED_IN,
@@ -126,6 +130,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "assistant:feedback": {"verdict": "not_helpful", "reason": "incomplete"},
     "assistant:take_stand": {"helpful": "1"},
     "assistant:change_routing_rule": {"up": "1"},
+    "assistant:slack_channel": {"channel": "C1", "least_sure": "75"},
     "assistant:teach_routing": {"q": "Who approves a discount?", "intent": "fact"},
     "ingestion:document_audience": {"audience": "everyone"},
 }
@@ -148,6 +153,7 @@ class World:
         self.example = make_from_escalation(escalation=self.escalation, curator=people.olga)
         self.api_token = create_token(user=people.ben, name="Editor", scopes=["ask"], days=7)[0]
         self.limit = set_limit(subject="everyone", questions=1000, tokens=None, cost=None)
+        self.channel = SlackChannel.objects.create(channel="CALL", name="all", least_sure=75)
         self.rule = add_rule(condition="intent", value="code", tier="human", created_by=people.ada)
 
     def _add_pdf(self) -> Document:
@@ -200,6 +206,7 @@ class World:
             {"token_id": self.api_token.pk},
             {"limit_id": self.limit.pk},
             {"feedback_id": self.feedback.pk},
+            {"channel_id": self.channel.pk},
         ):
             try:
                 return reverse(route, kwargs=kwargs)
@@ -229,6 +236,7 @@ LAST = [
 def test_it_serves_each_route_to_its_people_only(people: People, settings: Any) -> None:
     """First all who are refused try everything; only then do those who are served use it, and what destroys comes last."""
     settings.WIDGET_ORIGINS = ["https://intranet.example.org"]
+    settings.SLACK_BOT_TOKEN, settings.SLACK_API_URL = "xoxb-1", "http://127.0.0.1:9/api/"  # where nobody is
     world = World(people)
     routes = [*sorted(SERVED.keys() - set(LAST)), *LAST]
     for route in routes:
