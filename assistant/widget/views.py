@@ -21,7 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from assistant.errors import QuestionError
 from assistant.limits.using import nearest_limit
-from assistant.models import Answer, Conversation, Door, Feedback
+from assistant.models import Answer, Door, Feedback
 from assistant.permissions import conversations_of, get_answer_for, get_conversation_for
 from assistant.presentation import present_answer, present_conversation
 from assistant.services import Manner, plain_text, record_feedback, start_answer, stop_answer
@@ -176,8 +176,7 @@ def _corpora(request: WidgetRequest, names: str) -> list[Corpus]:
 
 
 def _turn(request: WidgetRequest, row: Answer) -> HttpResponse:
-    context = {"item": present_answer(row, request.user), "conversation": Conversation(pk=row.conversation_id)}
-    return render(request, "assistant/widget/_turn.html", context)
+    return render(request, "assistant/widget/_turn.html", {"item": present_answer(row, request.user)})
 
 
 def _shown(request: WidgetRequest, row: Answer) -> HttpResponse:
