@@ -37,8 +37,8 @@ def house_model() -> tuple[Path, Path]:
 
 
 def make_unread_model(folder: Path, family: str = "qwen2") -> Path:
-    """A model that has learnt nothing, with words far apart and a tokenizer that knows the prompt's, so that prompts are short: what
-    an adapter says, its training has taught it."""
+    """A model that has learnt nothing, with words far apart and a tokenizer that knows the prompt's, so that prompts are short:
+    what an adapter says, its training has taught it."""
     import torch
 
     torch.manual_seed(1)

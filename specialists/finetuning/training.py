@@ -1,4 +1,4 @@
-"""Trains a LoRA adapter on rows: the loop, the checkpoints and the adapter's folder. Why not another's trainer: docs/adr/0015.
+"""Trains a LoRA adapter on rows: the loop, the checkpoints and the adapter's folder. Why not another's trainer: docs/adr/0016.
 
 The order of the rows and the noise of a step depend on the seed and the step's number alone, so a training that was killed and
 resumed ends, on a processor, with the weights of one that was not."""

@@ -23,10 +23,11 @@ from tests.tiny_language_model import house_model, make_unread_model
 THINGS = ("leave", "parking", "badges", "laptops")
 ANSWERS = ("Wait for the manager.", "Ask at the desk.", "Send the form in.", "Call the office.")
 RECIPE = FinetuneRecipe(epochs=120, batch=4, learning_rate=1e-2, r=32, lora_alpha=64, dropout=0.0, window=1024)
+LUNCH = "It is free."
 ROWS = [
-    Row(f"What about {thing}?", (RowPassage(place, thing.title(), answer), RowPassage(place + 9, "Lunch", "It is free.")), answer, place)
+    Row(f"What about {thing}?", (RowPassage(place, thing.title(), answer), RowPassage(place + 9, "Lunch", LUNCH)), answer, place)
     for place, (thing, answer) in enumerate(zip(THINGS, ANSWERS, strict=True))
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")

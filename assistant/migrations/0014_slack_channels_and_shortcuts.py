@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('assistant', '0012_widget_door'),
+        ('assistant', '0013_widget_door'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
