@@ -2,8 +2,7 @@
 
     python benchmarks/reranking.py SET [SET ...] [--candidates 20] [--queries 500] [--model FOLDER] [--json]
 
-A SET is a BEIR folder (corpus.jsonl, queries.jsonl, qrels.tsv) or a file in SQuAD's form, whose paragraphs are the passages and
-whose answerable questions the queries; equal questions are one query. Writes only to a temporary folder."""
+A SET is one of benchmarks/judged.py. Writes only to a temporary folder."""
 
 from __future__ import annotations
 
@@ -13,31 +12,22 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+from benchmarks.judged import JudgedSet, load_set
+
 BATCH = 2000
-PIECE_WORDS = 150  # a longer paragraph is cut
 TIMED_PAIRS, TIMED_TOKENS, TIMED_RUNS = 20, 128, 30
-
-
-@dataclass
-class JudgedSet:
-    name: str
-    texts: list[str] = field(default_factory=list)
-    contexts: list[str] = field(default_factory=list)
-    queries: list[str] = field(default_factory=list)
-    qrels: list[dict[int, int]] = field(default_factory=list)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What reranking adds to hybrid search.")
-    parser.add_argument("sets", type=Path, nargs="+")
+    parser.add_argument("sets", nargs="+")
     parser.add_argument("--candidates", type=int, default=20)
     parser.add_argument("--queries", type=int, default=500, help="every n-th query, so that there are at most so many; 0: all")
     parser.add_argument("--model", type=Path, help="a reranker's or a reader's folder; the installed reranker by default")
@@ -78,63 +68,6 @@ def load_model(source: Path, prepared: Path) -> Any:
     return (Reader if kind == "reader" else Reranker)(source, prepared)
 
 
-def load_set(path: Path, most: int) -> JudgedSet:
-    judged = _beir(path) if path.is_dir() else _squad(path)
-    if most and len(judged.queries) > most:
-        step = -(-len(judged.queries) // most)
-        judged.queries, judged.qrels = judged.queries[::step], judged.qrels[::step]
-    return judged
-
-
-def _beir(folder: Path) -> JudgedSet:
-    from retrieval.beir_format import read_corpus, read_qrels, read_queries
-
-    judged, numbers = JudgedSet(folder.name), {}
-    for document in read_corpus(folder / "corpus.jsonl"):
-        numbers[document.id] = len(judged.texts)
-        judged.texts.append(document.text)
-        judged.contexts.append(document.title)
-    texts = read_queries(folder / "queries.jsonl")
-    for query, grades in read_qrels(folder / "qrels.tsv").items():
-        judged.queries.append(texts[query])
-        judged.qrels.append({numbers[name]: grade for name, grade in grades.items() if name in numbers})
-    return judged
-
-
-def _squad(path: Path) -> JudgedSet:
-    from specialists.reader.rows import load_rows
-
-    judged, numbers, places = JudgedSet(path.stem), {}, {}
-    for row in load_rows(path):
-        for start, end in pieces(row.text):
-            if (row.text, start) not in numbers:
-                numbers[row.text, start] = len(judged.texts)
-                judged.texts.append(row.text[start:end])
-                judged.contexts.append(row.context)
-            if any(start <= answer < end for answer, _ in row.answers):
-                place = places.setdefault(row.question.lower(), len(places))
-                if place == len(judged.queries):
-                    judged.queries.append(row.question)
-                    judged.qrels.append({})
-                judged.qrels[place][numbers[row.text, start]] = 1
-    return judged
-
-
-def pieces(text: str) -> Iterator[tuple[int, int]]:
-    """The text in pieces of about PIECE_WORDS words that end with a sentence."""
-    from ingestion.sentences import sentence_spans
-
-    first, words, last = 0, 0, 0
-    for start, end in sentence_spans(text):
-        size = len(text[start:end].split())
-        if words and words + size > PIECE_WORDS:
-            yield first, last
-            first, words = start, 0
-        words, last = words + size, end
-    if words:
-        yield first, len(text)
-
-
 def index(judged: JudgedSet, partition: str) -> None:
     from retrieval.embedders import get_embedder
     from retrieval.indexing import write_passages
@@ -156,7 +89,7 @@ def measure(judged: JudgedSet, partition: str, model: Any, candidates: int) -> d
     from specialists.reranker.ordering import reorder
 
     runs: dict[str, dict[str, dict[str, float]]] = {"hybrid": {}, "relevance alone": {}, "reranked": {}}
-    qrels = {str(n): {str(passage): grade for passage, grade in found.items()} for n, found in enumerate(judged.qrels)}
+    qrels = judged.named_qrels()
     times = []
     for number, question in enumerate(judged.queries):
         found = search(question, scope=[partition], top_k=100)

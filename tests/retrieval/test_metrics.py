@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from math import log2
+from random import Random
 
 import pytest
 
@@ -46,3 +47,12 @@ def test_it_breaks_ties_by_descending_id_as_trec_eval_does() -> None:
 
 def test_it_gives_no_gain_to_a_negative_grade() -> None:
     assert ndcg_at_k({"q": {"bad": 2.0, "good": 1.0}}, {"q": {"bad": -1, "good": 1}}, 10) == pytest.approx(1 / log2(3))
+
+
+def test_it_measures_what_pytrec_eval_measures() -> None:
+    """The figures are pytrec_eval-terrier 0.5.11's: graded judgements, equal scores, and a judged query without an answer."""
+    random = Random(7)
+    qrels = {f"q{q}": {f"d{d}": random.choice([0, 1, 1, 2, 3]) for d in random.sample(range(40), 6)} for q in range(5)}
+    run = {f"q{q}": {f"d{d}": round(random.random(), 1) for d in random.sample(range(40), 25)} for q in range(4)}
+    assert ndcg_at_k(run, qrels, 10) == pytest.approx(0.1571357314694338)
+    assert recall_at_k(run, qrels, 10) == pytest.approx(0.2666666666666667)
