@@ -19,7 +19,7 @@ def load_models() -> None:
     try:
         from retrieval.embedders import get_embedder
         from retrieval.indexes.faiss_cpu import FaissCpuIndex
-        from retrieval.lexical import query_terms
+        from retrieval.terms import query_terms
 
         embedder = get_embedder()
         embedder.embed_queries(["warm up"])

@@ -11,9 +11,10 @@ from itertools import chain
 
 from retrieval.embedders import get_embedder
 from retrieval.fusion import reciprocal_rank_fusion
-from retrieval.lexical import LexicalSnapshot, open_lexical, query_terms, scope_weights
+from retrieval.lexical import LexicalSnapshot, open_lexical, scope_clauses
 from retrieval.partitions import LEXICAL, DenseSnapshot, index_corrupt, open_dense, partition_folder
 from retrieval.passages import FloatMatrix, Hit, best_first
+from retrieval.terms import read_query
 
 LEAST_CANDIDATES = 100
 CACHED_QUESTIONS = 1024  # 1.5 kB each
@@ -88,12 +89,11 @@ def _embed_question(_embedder_name: str, question: str) -> FloatMatrix:
 
 
 def _search_lexical(question: str, snapshots: Sequence[LexicalSnapshot], candidates: int) -> tuple[Hit, ...]:
-    terms = query_terms(question)
-    if not terms or not snapshots:
+    clauses = read_query(question)
+    if not clauses or not snapshots:
         return ()
-    weights = scope_weights(snapshots, terms)
-    found = (snapshot.search(weight, candidates) for snapshot, weight in zip(snapshots, weights, strict=True))
-    return _merge(found, candidates)
+    scoped = zip(snapshots, scope_clauses(snapshots, clauses), strict=True)
+    return _merge((snapshot.search(own, candidates) for snapshot, own in scoped), candidates)
 
 
 def _merge(lists: Iterable[Sequence[Hit]], candidates: int) -> tuple[Hit, ...]:

@@ -144,7 +144,7 @@ def features(question: str, candidates: Sequence[Candidate]) -> NDArray[np.float
 
 def _coverages(question: str, candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
     """The share of the question's terms that a sentence has, alone and with its heading; rare terms weigh more."""
-    from retrieval.lexical import query_terms
+    from retrieval.terms import query_terms
 
     terms = set(query_terms(question))
     if not terms:

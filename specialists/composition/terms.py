@@ -14,13 +14,13 @@ _ASKING = (
 
 @cache
 def _words_of_asking() -> frozenset[str]:
-    from retrieval.lexical import query_terms
+    from retrieval.terms import query_terms
 
     return frozenset(term for word in _ASKING.split() for term in query_terms(word))
 
 
 def content_terms(text: str) -> list[str]:
     """The distinct terms in the order of the text."""
-    from retrieval.lexical import query_terms
+    from retrieval.terms import query_terms
 
     return [term for term in query_terms(text) if term not in _words_of_asking()]

@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tantivy import Document, Index, SchemaBuilder
 
-from retrieval.lexical import MOST_TERMS, LexicalSnapshot, open_lexical, query_terms, write_lexical
+from retrieval.lexical import ANALYSER, LexicalSnapshot, open_lexical, scope_clauses, write_lexical
 from retrieval.passages import Passage
+from retrieval.terms import MOST_TERMS, Clause, analyser, query_terms, read_query
 from tests.retrieval.writing import found, write
 
 
@@ -16,7 +18,8 @@ def _open(folder: Path) -> LexicalSnapshot:
 
 
 def _found(folder: Path, question: str, top_k: int = 10) -> list[int]:
-    return [hit.id for hit in _open(folder).search(dict.fromkeys(query_terms(question), 1.0), top_k)]
+    snapshot = _open(folder)
+    return [hit.id for hit in snapshot.search(scope_clauses([snapshot], read_query(question))[0], top_k)]
 
 
 @pytest.fixture
@@ -41,10 +44,10 @@ def test_it_ranks_by_bm25(tmp_path: Path) -> None:
     """idf · tf · (k1 + 1) / (tf + k1 · (1 - b + b · length / mean length)), with idf = ln(1 + (3 - 1 + 0.5) / 1.5)."""
     texts = {1: "heron heron pond", 2: "pond reed", 3: "reed"}
     write_lexical(tmp_path, add=[Passage(number, text) for number, text in texts.items()], remove=())
-    (hit,) = _open(tmp_path).search({"heron": 1.0}, 10)
+    (hit,) = _open(tmp_path).search([Clause("body", ("heron",))], 10)
     assert hit.id == 1
     assert hit.score == pytest.approx(0.9808 * 2 * 2.2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 2)), rel=1e-3)
-    (boosted,) = _open(tmp_path).search({"heron": 2.0}, 10)
+    (boosted,) = _open(tmp_path).search([Clause("body", ("heron",), 2.0)], 10)
     assert boosted.score == pytest.approx(2 * hit.score, rel=1e-6)
 
 
@@ -107,3 +110,52 @@ def test_it_leaves_no_writer_behind() -> None:
     for number in range(3):
         write("partition-1", {number: "heron"})
     assert sorted(found("heron", "partition-1")) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("The gateway answers ERR_4021 when full", "what does err_4021 mean"), ("Call it with --dry-run first", "--dry-run"),
+        ("Call it with --dry-run first", "dry-run"), ("It calls getUserById twice", "get the user by id"),
+        ("get a user by its id", "getUserById"), ("Under § 4.2 leave is paid", "§4.2"), ("Under §4.2 it is paid", "section 4.2"),
+        ("休暇は年に二十日です", "休暇"), ("ลาพักร้อนได้ปีละยี่สิบวัน", "พักร้อน"), ("Отпуск длится 20 дней", "ОТПУСК"),
+        ("الإجازة عشرون يوما", "الإجازة"), ("cafe\u0301 at noon", "café"), ("room ４０２１ is closed", "room 4021"),
+    ],
+)  # fmt: skip
+def test_it_finds_identifiers_and_other_scripts(birds: Path, text: str, question: str) -> None:
+    write_lexical(birds, add=[Passage(3, text)], remove=())
+    assert _found(birds, question)[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "question"),
+    [
+        ("ERR_4021 is a time-out", "ERR 9 and 4021 other errors, an ERR 4021 time", "ERR_4021"),
+        ("§ 4.2 is about leave", "4 of 2 rooms, 2 of 4 floors, 4 and 2", "§ 4.2"),
+        ("travel expenses are paid back in time", "expenses for lunch and a week of many days on travel", "travel expenses"),
+    ],
+)
+def test_it_puts_what_was_asked_for_before_its_parts(tmp_path: Path, better: str, worse: str, question: str) -> None:
+    write_lexical(tmp_path, add=[Passage(1, worse), Passage(2, better)], remove=())
+    assert _found(tmp_path, question) == [2, 1]
+
+
+def test_it_prefers_words_in_the_title(tmp_path: Path) -> None:
+    passages = [Passage(1, "travel rooms and more", "Rooms"), Passage(2, "rooms and more", "Travel"), Passage(3, "an owl")]
+    write_lexical(tmp_path, add=passages, remove=())
+    assert _found(tmp_path, "travel") == [2, 1]
+
+
+def test_it_goes_on_with_an_index_of_an_earlier_version(tmp_path: Path) -> None:
+    builder = SchemaBuilder()
+    builder.add_integer_field("id", stored=False, indexed=True, fast=True)
+    builder.add_text_field("body", stored=False, tokenizer_name=ANALYSER, index_option="freq")
+    index = Index(builder.build(), path=str(tmp_path))
+    index.register_tokenizer(ANALYSER, analyser())
+    writer = index.writer(num_threads=1)
+    writer.add_document(Document(id=1, body="the ERR_4021 heron"))
+    writer.commit()
+    writer.wait_merging_threads()
+    assert _found(tmp_path, "ERR_4021 heron") == [1]
+    write_lexical(tmp_path, add=[Passage(2, "a second heron")], remove=[1])
+    assert _found(tmp_path, "second heron") == [2]
