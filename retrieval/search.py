@@ -1,4 +1,4 @@
-"""The one search: dense and BM25 over the partitions of a scope, fused by reciprocal rank."""
+"""The one search: dense and BM25 over the partitions of a scope, fused by their scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import chain
 
 from retrieval.embedders import get_embedder
-from retrieval.fusion import reciprocal_rank_fusion
+from retrieval.fusion import fuse
 from retrieval.lexical import LexicalSnapshot, open_lexical, scope_clauses
 from retrieval.partitions import LEXICAL, DenseSnapshot, index_corrupt, open_dense, partition_folder
 from retrieval.passages import FloatMatrix, Hit, best_first
@@ -57,7 +57,7 @@ def search(question: str, *, scope: Sequence[str], top_k: int = 12) -> SearchRes
     with _timed(timings, "lexical"):
         lexical = _search_lexical(question, lexical_snapshots, candidates)
     with _timed(timings, "fuse"):
-        hits = reciprocal_rank_fusion([dense, lexical])[:top_k]
+        hits = fuse(dense, lexical, depth=candidates)[:top_k]
     return SearchResult(tuple(hits), dense, lexical, timings)
 
 

@@ -18,7 +18,7 @@ MOST_CHARACTERS = 20_000  # of a question; 64 terms are found long before
 LONGEST_WORD = 60
 WORDS, EXACT, TITLE = "body", "exact", "title"
 TITLE_WEIGHT = 0.15  # of a word in the title or headings, which are among the words, too
-PAIR_WEIGHT, PAIR_SLOP, MOST_PAIRS = 0.2, 3, 16  # two neighbours of the question, with at most three words between them
+PAIR_WEIGHT, PAIR_SLOP, MOST_PAIRS = 0.05, 3, 16  # two neighbours of the question, with at most three words between them
 
 # ERR_4021, --dry-run, CVE-2021-44228, v1.2.3, config.yaml, § 4.2, getUserById
 _CANDIDATE = re.compile(r"(?:§+\s?|--?|[$@#./])?\w+(?:[-_./:@+]+\w+)*")
