@@ -153,7 +153,7 @@ ROUTES: dict[str, Rule] = {
     "ingestion:retry_document": _MANAGER_ACT,
     "ingestion:delete_document": _MANAGER_FORM,
     "ingestion:document_audience": _MANAGER_FORM,
-    "ingestion:search_test": _MANAGER_PAGE,
+    "assistant:search_test": _MANAGER_PAGE,
     "assistant:mcp": _program(POST=""),  # each tool asks for its own scope
     "api:openapi-json": _PAGE,
     "api:openapi-view": _PAGE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ingestion.views import corpora, documents, reading, search_test
+from ingestion.views import corpora, documents, reading
 
 app_name = "ingestion"
 
@@ -27,5 +27,4 @@ urlpatterns = [
     path(f"{_ROW}/retry", documents.retry_document, name="retry_document"),
     path(f"{_ROW}/delete", documents.delete_document, name="delete_document"),
     path(f"{_ROW}/audience", documents.document_audience, name="document_audience"),
-    path("manage/search-test", search_test.search_test, name="search_test"),
 ]

@@ -1,4 +1,4 @@
-"""One list out of two: the scores of both sides, each brought to 0..1 over its own candidates, added by weights that were fitted."""
+"""One list out of two: the scores of both sides, each brought to 0..1 over its own candidates, added by fitted weights."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -62,8 +62,9 @@ class LexicalSnapshot:
         found = self.searcher.search(Query.all_query(), limit=len(self), count=False)
         return {int(number) for number in self.searcher.fast_field_values("id", [address for _, address in found.hits])}
 
-    def search(self, clauses: Sequence[Clause], top_k: int) -> list[Hit]:
-        """Passages with any of the clauses; each one's BM25 score (k1 = 1.2, b = 0.75, tantivy's) times its weight."""
+    def search(self, clauses: Sequence[Clause], top_k: int, only: Collection[int] | None = None) -> list[Hit]:
+        """Passages with any of the clauses, of `only` these; each one's BM25 score (k1 = 1.2, b = 0.75, tantivy's) times its
+        weight."""
         from tantivy import Occur, Query
 
         if not clauses or not len(self):
@@ -75,6 +76,9 @@ class LexicalSnapshot:
             else:
                 query = Query.phrase_query(schema, clause.field, list(clause.terms), PAIR_SLOP)
             wanted.append((Occur.Should, query if clause.weight == 1.0 else Query.boost_query(query, clause.weight)))
+        if only is not None:
+            within = Query.const_score_query(Query.term_set_query(schema, "id", list(only)), 0.0)
+            wanted = [(Occur.Must, Query.boolean_query(wanted)), (Occur.Must, within)]
         found = self.searcher.search(Query.boolean_query(wanted), limit=top_k, count=False)
         ids = self.searcher.fast_field_values("id", [address for _, address in found.hits])
         hits = (Hit(int(number), float(score)) for number, (score, _) in zip(ids, found.hits, strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -31,16 +31,18 @@ class SearchResult:
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
-def search(question: str, *, scope: Sequence[str], top_k: int = 12) -> SearchResult:
+def search(question: str, *, scope: Sequence[str], top_k: int = 12, only: Collection[int] | None = None) -> SearchResult:
     """Search the partitions whose keys are in `scope`, and no others; an empty scope finds nothing and embeds nothing.
 
-    A key without an index counts as an empty partition. Any text is a valid question.
+    A key without an index counts as an empty partition. Any text is a valid question. `only` narrows to these passages: both
+    sides look until they have found as many of them as without it, or all.
     Raises RetrievalError `index_corrupt` or `index_other_embedder` when a partition of the scope cannot be trusted, and the
     embedder's errors; it never answers from a part of the scope."""
     if top_k < 1:
         raise ValueError("top_k must be at least 1")
     keys = list(dict.fromkeys(scope))
-    if not keys or not question.strip():
+    only = None if only is None else frozenset(only)
+    if not keys or not question.strip() or (only is not None and not only):
         return SearchResult()
     dense_snapshots, lexical_snapshots = _open(keys)
     if not dense_snapshots and not lexical_snapshots:
@@ -53,9 +55,9 @@ def search(question: str, *, scope: Sequence[str], top_k: int = 12) -> SearchRes
             snapshot.check_embedder(embedder.name)
         vector = _embed_question(embedder.name, question)
     with _timed(timings, "dense"):
-        dense = _merge((snapshot.index.search(vector, candidates)[0] for snapshot in dense_snapshots), candidates)
+        dense = _merge((_search_dense(vector, snapshot, candidates, only) for snapshot in dense_snapshots), candidates)
     with _timed(timings, "lexical"):
-        lexical = _search_lexical(question, lexical_snapshots, candidates)
+        lexical = _search_lexical(question, lexical_snapshots, candidates, only)
     with _timed(timings, "fuse"):
         hits = fuse(dense, lexical, depth=candidates)[:top_k]
     return SearchResult(tuple(hits), dense, lexical, timings)
@@ -88,12 +90,27 @@ def _embed_question(_embedder_name: str, question: str) -> FloatMatrix:
     return vector
 
 
-def _search_lexical(question: str, snapshots: Sequence[LexicalSnapshot], candidates: int) -> tuple[Hit, ...]:
+def _search_dense(vector: FloatMatrix, snapshot: DenseSnapshot, candidates: int, only: Collection[int] | None) -> list[Hit]:
+    """No index filters by itself (the GPU's would ignore it), so what is rare among the passages is looked for deeper."""
+    if only is None:
+        return snapshot.index.search(vector, candidates)[0]
+    size = len(snapshot.index)
+    depth = min(size, 2 * candidates * max(1, size // len(only)))
+    while True:
+        kept = [hit for hit in snapshot.index.search(vector, depth)[0] if hit.id in only][:candidates]
+        if len(kept) == candidates or depth >= size:
+            return kept
+        depth = min(size, 4 * depth)
+
+
+def _search_lexical(
+    question: str, snapshots: Sequence[LexicalSnapshot], candidates: int, only: Collection[int] | None
+) -> tuple[Hit, ...]:
     clauses = read_query(question)
     if not clauses or not snapshots:
         return ()
     scoped = zip(snapshots, scope_clauses(snapshots, clauses), strict=True)
-    return _merge((snapshot.search(own, candidates) for snapshot, own in scoped), candidates)
+    return _merge((snapshot.search(own, candidates, only) for snapshot, own in scoped), candidates)
 
 
 def _merge(lists: Iterable[Sequence[Hit]], candidates: int) -> tuple[Hit, ...]:

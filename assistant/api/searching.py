@@ -15,6 +15,7 @@ from assistant.limits.using import allowances
 from assistant.presentation import place
 from assistant.searching import FoundPassage, search_passages
 from assistant.services import plain_text
+from ingestion.filters import FilterError
 from ingestion.reading import reading_url
 from retrieval.errors import RetrievalError
 
@@ -43,6 +44,7 @@ class PassageOut(Schema):
     start: int
     end: int
     url: str
+    also_in: list[str] = Field(default=[], description="older documents that say the same")
 
 
 class SearchResponse(Schema):
@@ -80,6 +82,8 @@ def search(request: HttpRequest, body: SearchRequest) -> dict[str, Any]:
         found = search_passages(user=asked.token.user, query=query, corpora=corpora, top_k=body.top_k)
     except RetrievalError as error:
         raise ApiError(503, error.code, error.public_message) from None
+    except FilterError as error:
+        raise ApiError(400, "filter", str(error), param="query") from None
     return {"passages": [_passage(item, request) for item in found]}
 
 
@@ -103,6 +107,7 @@ def _passage(found: FoundPassage, request: HttpRequest) -> dict[str, Any]:
         "rank": found.rank, "score": found.score, "passage": chunk.pk, "document": document.pk, "title": document.title,
         "source_name": document.source_name, "corpus": document.corpus.name,
         "place": place(chunk.page, chunk.heading_path, document.format), "page": chunk.page, "heading_path": chunk.heading_path,
-        "text": chunk.text, "start": chunk.start, "end": chunk.end,
-        "url": request.build_absolute_uri(reading_url(document, (chunk.start, chunk.end))),
+        "text": found.text, "start": found.start, "end": found.end,
+        "url": request.build_absolute_uri(reading_url(document, (found.start, found.end))),
+        "also_in": [other.title or other.source_name for other in found.also_in],
     }  # fmt: skip

@@ -24,6 +24,7 @@ from assistant.permissions import get_conversation_for
 from assistant.presentation import place
 from assistant.searching import FoundPassage, search_passages
 from assistant.services import plain_text
+from ingestion.filters import FilterError
 from ingestion.models import DocumentText
 from ingestion.permissions import get_document_for, readable_corpora
 
@@ -74,7 +75,10 @@ async def search(
         if not words:
             raise ToolError("Type something to search for.")
         chosen = named_corpora(token, corpora, param="corpora")
-        return [_passage(item) for item in search_passages(user=token.user, query=words, corpora=chosen, top_k=top_k)]
+        try:
+            return [_passage(item) for item in search_passages(user=token.user, query=words, corpora=chosen, top_k=top_k)]
+        except FilterError as error:
+            raise ToolError(str(error)) from None
 
     found = await work_for_tool(find)
     lines = [f"[{item['rank']}] {_heading(item)}\n{item['text']}" for item in found]
@@ -152,8 +156,8 @@ def _passage(found: FoundPassage) -> dict[str, Any]:
     chunk, document = found.chunk, found.chunk.document
     return {
         "rank": found.rank, "document": document.pk, "title": document.title or document.source_name,
-        "corpus": document.corpus.name, "place": place(chunk.page, chunk.heading_path, document.format), "text": chunk.text,
-        "start": chunk.start, "end": chunk.end,
+        "corpus": document.corpus.name, "place": place(chunk.page, chunk.heading_path, document.format), "text": found.text,
+        "start": found.start, "end": found.end, "also_in": [other.title or other.source_name for other in found.also_in],
     }  # fmt: skip
 
 

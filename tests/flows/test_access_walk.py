@@ -114,7 +114,7 @@ SERVED: dict[str, set[str]] = {
     "ingestion:retry_document": MANAGERS,
     "ingestion:delete_document": MANAGERS,
     "ingestion:document_audience": MANAGERS,
-    "ingestion:search_test": MANAGERS,
+    "assistant:search_test": MANAGERS,
     "api:openapi-json": SIGNED_IN,
     "api:openapi-view": SIGNED_IN,
     "api:api-root": SIGNED_IN,  # the first page, which has the same address

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -109,3 +110,29 @@ def test_it_looks_deeper_than_it_answers() -> None:
     write("partition-1", {number: f"heron number{number}" for number in range(1, 201)})
     result = search("heron", scope=["partition-1"], top_k=40)
     assert (len(result.dense), len(result.lexical), len(result.hits)) == (160, 160, 40)
+
+
+def test_it_finds_under_a_selective_filter_what_exact_search_finds(embedder: HashingEmbedder) -> None:
+    """One passage in a hundred may be found. The truth is all cosines, and BM25 over all, cut to these afterwards."""
+    words = ("heron", "owl", "pond", "reed", "kestrel", "marsh", "nest")
+    texts = {n: f"{words[n % 7]} {words[n * n % 5]} number{n} {words[n // 7 % 7]}" for n in range(1, 1501)}
+    write("partition-1", texts)
+    only = frozenset(random.Random(3).sample(sorted(texts), 15))
+    for question in ("heron at the pond", "a marsh nest", "kestrel"):
+        result = search(question, scope=["partition-1"], top_k=10, only=only)
+        vectors = embedder.embed_passages([texts[n] for n in sorted(only)])
+        cosines = dict(zip(sorted(only), (vectors @ embedder.embed_queries([question])[0]).tolist(), strict=True))
+        exact = sorted(only, key=lambda n: (-cosines[n], n))
+        assert [round(hit.score, 5) for hit in result.dense] == [round(cosines[n], 5) for n in exact]
+        assert {hit.id for hit in result.dense} == only
+        everything = search(question, scope=["partition-1"], top_k=1500).lexical
+        assert result.lexical == tuple(hit for hit in everything if hit.id in only)
+        assert {hit.id for hit in result.hits} <= only and len(result.hits) == 10
+
+
+def test_it_searches_nothing_for_a_filter_that_nothing_passes(embedder: HashingEmbedder) -> None:
+    write("partition-1", {1: "heron"})
+    embedder.embedded.clear()
+    assert search("heron", scope=["partition-1"], only=()) == SearchResult()
+    assert embedder.embedded == []
+    assert search("heron", scope=["partition-1"], only={404}).hits == ()

@@ -9,7 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from assistant.asking import corpora_named, person_named
+from assistant.management.filters import add_filters, filters_of
 from assistant.searching import search_passages
+from ingestion.filters import FilterError
 from retrieval.errors import RetrievalError
 
 
@@ -19,7 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("query")
         parser.add_argument("--as", dest="username", required=True)
-        parser.add_argument("--corpus", action="append", default=[], help="narrow to this corpus; may be repeated")
+        add_filters(parser)
         parser.add_argument("--top-k", type=int, default=10)
         parser.add_argument("--json", action="store_true")
 
@@ -30,14 +32,19 @@ class Command(BaseCommand):
             raise CommandError("The query is empty. Type the words to search for, in quotation marks.")
         person = person_named(username)
         try:
-            found = search_passages(user=person, query=query, corpora=corpora_named(person, corpus), top_k=top_k)
+            found = search_passages(
+                user=person, query=query, corpora=corpora_named(person, corpus), filters=filters_of(options), top_k=top_k
+            )
         except RetrievalError as error:
             raise CommandError(error.public_message) from error
+        except FilterError as error:
+            raise CommandError(str(error)) from error
         rows = [
             {
                 "rank": item.rank, "score": item.score, "document": item.chunk.document.source_name, "passage": item.chunk.pk,
                 "corpus": item.chunk.document.corpus.name, "title": item.chunk.document.title, "page": item.chunk.page,
-                "heading_path": item.chunk.heading_path, "text": item.chunk.text,
+                "heading_path": item.chunk.heading_path, "text": item.text,
+                "also_in": [document.source_name for document in item.also_in],
             }
             for item in found
         ]  # fmt: skip

@@ -1,0 +1,110 @@
+"""What each stage of a search did with a question: by meaning, by words, fused, filtered by the second gate, put in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.models import User
+
+from assistant.searching import passing, read_search
+from ingestion.filters import Filters
+from ingestion.models import Chunk, Corpus
+from ingestion.permissions import readable_chunks, readable_partitions
+
+if TYPE_CHECKING:
+    from retrieval.search import SearchResult
+
+SHOWN = 20  # of each side, and of the fused list
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A passage and its ranks; None where a stage did not bring it. `read`: an answer would read it."""
+
+    chunk: Chunk
+    dense: int | None
+    lexical: int | None
+    fused: int | None
+    reranked: int | None
+    is_read: bool
+
+    @property
+    def moved(self) -> int:
+        """How many places the reranker moved it up; negative: down."""
+        return self.fused - self.reranked if self.fused and self.reranked else 0
+
+    @property
+    def moved_down(self) -> int:
+        return -self.moved
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`timings`: (stage, milliseconds), in the order of the work. `dropped`: hits that the second gate kept back, whose words are
+    not shown. `narrowed_to`: how many passages passed the filters, None without any."""
+
+    words: str
+    passages: tuple[Explained, ...]
+    timings: tuple[tuple[str, float], ...]
+    found: tuple[tuple[str, int], ...]
+    dropped: int
+    narrowed_to: int | None
+
+
+def explain_search(
+    *, user: User, question: str, corpora: Sequence[Corpus] | None = None, filters: Filters | None = None
+) -> Explanation:
+    """Search as an answer does, and keep what every stage said. `corpora` narrows; an empty list finds nothing.
+
+    Raises RetrievalError and FilterError."""
+    from retrieval.search import search
+    from specialists.reranker.choosing import CANDIDATES, PASSAGES_READ
+
+    words, wanted = read_search(question, filters)
+    partitions = list(readable_partitions(user, corpora=corpora).distinct())
+    only = passing(partitions, wanted)
+    result = search(words, scope=[partition.key for partition in partitions], top_k=SHOWN, only=only)
+    timings = dict(result.timings_ms)
+    ranks = [{hit.id: rank for rank, hit in enumerate(hits, start=1)} for hits in (result.hits, result.dense, result.lexical)]
+    ids = [
+        pk
+        for pk in dict.fromkeys(pk for ranked in ranks for pk in ranked)
+        if any(ranked.get(pk, 99) <= SHOWN for ranked in ranks)
+    ]
+    started = time.perf_counter()
+    readable = readable_chunks(user, ids)
+    chunks = {chunk.pk: chunk for chunk in (readable if corpora is None else readable.filter(document__corpus__in=corpora))}
+    timings["second gate"] = _since(started)
+    started = time.perf_counter()
+    order = _reranked(words, result, chunks, CANDIDATES)
+    timings["rerank"] = _since(started)
+    reranked = {pk: rank for rank, pk in enumerate(order, start=1)}
+    passages = (
+        Explained(chunks[pk], dense=ranks[1].get(pk), lexical=ranks[2].get(pk), fused=ranks[0].get(pk), reranked=reranked.get(pk),
+                  is_read=reranked.get(pk, PASSAGES_READ + 1) <= PASSAGES_READ)
+        for pk in sorted(chunks, key=lambda pk: (reranked.get(pk, 99), ids.index(pk)))
+    )  # fmt: skip
+    counts = (
+        ("meaning", len(result.dense)),
+        ("words", len(result.lexical)),
+        ("fused", len(result.hits)),
+        ("reranked", len(order)),
+    )
+    narrowed = None if only is None else len(only)
+    return Explanation(words, tuple(passages), tuple(timings.items()), counts, len(ids) - len(chunks), narrowed)
+
+
+def _reranked(question: str, result: SearchResult, chunks: dict[int, Chunk], candidates: int) -> list[int]:
+    from specialists.reader.serving import ReaderPassage
+    from specialists.reranker.choosing import put_in_order
+
+    head = replace(result, hits=result.hits[:candidates])
+    passages = [ReaderPassage(hit.id, chunks[hit.id].text, chunks[hit.id].context) for hit in head.hits if hit.id in chunks]
+    return put_in_order(question, head, passages) if passages else []
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

@@ -1,0 +1,121 @@
+"""What a person narrows a search by, as arguments or as words in the search box. Nothing of it widens what may be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, time
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from ingestion.models import Chunk, Document, Partition
+from ingestion.parsers.formats import ENDINGS
+
+_WORD = re.compile(r'(?<!\S)(corpus|type|owner|after|before|title):(?:"([^"]*)"?|(\S+))', re.IGNORECASE)
+_SPOKEN = {"word": "docx", "excel": "xlsx", "powerpoint": "pptx", "slides": "pptx", "mail": "eml", "email": "eml"}
+
+
+class FilterError(ValueError):
+    """What cannot be read, as a sentence for the person who typed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Of several values of one kind any counts; of several kinds all do. Dates are those of a document's last change: `after`
+    includes its day, `before` does not."""
+
+    corpora: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
+    after: date | None = None
+    before: date | None = None
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, item.name) for item in fields(self))
+
+    def within(self, other: Filters) -> Filters:
+        """Both: the arguments of a command with the words of its query. Raises FilterError when they contradict each other."""
+        for name in ("corpora", "types", "owners", "titles"):
+            if getattr(self, name) and getattr(other, name):
+                raise FilterError(f"Give {name} either as an argument or in the query, not both.")
+        return Filters(
+            *(getattr(self, name) or getattr(other, name) for name in ("corpora", "types", "owners", "titles")),
+            after=max(filter(None, (self.after, other.after)), default=None),
+            before=min(filter(None, (self.before, other.before)), default=None),
+        )
+
+
+def read_filters(query: str) -> tuple[str, Filters]:
+    """The query without its filters, and the filters: `type:pdf after:2025-01-01 title:"travel"`. Other words with a colon stay
+    words; a quotation mark that is never closed ends with the query. Raises FilterError."""
+    filters = Filters()
+    for key, quoted, bare in _WORD.findall(query):
+        filters = _with(filters, key.lower(), (quoted or bare.strip('"')).strip())
+    return " ".join(_WORD.sub(" ", query).split()), filters
+
+
+def _with(filters: Filters, key: str, value: str) -> Filters:
+    if not value:
+        raise FilterError(f"After {key}: there is nothing. Write what to look for without a space, or in quotation marks.")
+    if key == "after":
+        return replace(filters, after=read_date(value, key))
+    if key == "before":
+        return replace(filters, before=read_date(value, key))
+    name = {"corpus": "corpora", "type": "types", "owner": "owners", "title": "titles"}[key]
+    return replace(filters, **{name: (*getattr(filters, name), value)})
+
+
+def read_date(value: str, key: str) -> date:
+    """A day; of a year or a month its first. Raises FilterError."""
+    year, *rest = value.split("-")
+    padded = "-".join([year, *rest, *["01"] * (2 - len(rest))])
+    try:
+        return date.fromisoformat(padded)
+    except ValueError:
+        raise FilterError(f"{key}: takes a day such as 2025-01-31, a month (2025-01) or a year, not {value[:40]!r}.") from None
+
+
+def filtered_ids(partitions: Iterable[Partition], filters: Filters) -> frozenset[int]:
+    """The live passages of these partitions that pass."""
+    documents = Document.objects.filter(partition__in=[partition.pk for partition in partitions])
+    for condition in _conditions(filters):
+        documents = documents.filter(condition)
+    chunks = Chunk.objects.filter(document__in=documents.values("pk"), revision=F("document__revision"))
+    return frozenset(chunks.values_list("pk", flat=True))
+
+
+def _conditions(filters: Filters) -> Iterable[Q]:
+    if filters.corpora:
+        yield _any(Q(corpus__slug__iexact=name) | Q(corpus__name__iexact=name) for name in filters.corpora)
+    if filters.types:
+        yield Q(format__in=[_format_named(name.lower().lstrip(".")) for name in filters.types])
+    if filters.owners:
+        owner = "corpus__owner__"
+        names = (
+            (f"{owner}{field}__iexact", name) for name in filters.owners for field in ("username", "first_name", "last_name")
+        )
+        yield _any(Q(pair) for pair in names)
+    if filters.titles:
+        yield _any(Q(title__icontains=name) | Q(source_name__icontains=name) for name in filters.titles)
+    if filters.after:
+        yield Q(updated_at__gte=_start_of(filters.after))
+    if filters.before:
+        yield Q(updated_at__lt=_start_of(filters.before))
+
+
+def _format_named(name: str) -> str:
+    return ENDINGS.get(f".{name}", _SPOKEN.get(name, name))
+
+
+def _start_of(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _any(conditions: Iterable[Q]) -> Q:
+    combined = Q()
+    for condition in conditions:
+        combined |= condition
+    return combined
