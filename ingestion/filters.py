@@ -42,7 +42,10 @@ class Filters:
             if getattr(self, name) and getattr(other, name):
                 raise FilterError(f"Give {name} either as an argument or in the query, not both.")
         return Filters(
-            *(getattr(self, name) or getattr(other, name) for name in ("corpora", "types", "owners", "titles")),
+            self.corpora or other.corpora,
+            self.types or other.types,
+            self.owners or other.owners,
+            self.titles or other.titles,
             after=max(filter(None, (self.after, other.after)), default=None),
             before=min(filter(None, (self.before, other.before)), default=None),
         )
@@ -64,8 +67,13 @@ def _with(filters: Filters, key: str, value: str) -> Filters:
         return replace(filters, after=read_date(value, key))
     if key == "before":
         return replace(filters, before=read_date(value, key))
-    name = {"corpus": "corpora", "type": "types", "owner": "owners", "title": "titles"}[key]
-    return replace(filters, **{name: (*getattr(filters, name), value)})
+    if key == "corpus":
+        return replace(filters, corpora=(*filters.corpora, value))
+    if key == "type":
+        return replace(filters, types=(*filters.types, value))
+    if key == "owner":
+        return replace(filters, owners=(*filters.owners, value))
+    return replace(filters, titles=(*filters.titles, value))
 
 
 def read_date(value: str, key: str) -> date:
