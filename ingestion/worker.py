@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -39,7 +39,21 @@ def work_until_empty(*, should_stop: Callable[[], bool] = lambda: False) -> int:
         taken += len(claims)
         ingest(claims)
         drain_removals()
+        _compact({claim.document.partition.key for claim in claims})
     return taken
+
+
+def _compact(keys: Iterable[str]) -> None:
+    """Keep searches quick as partitions grow. What cannot be done now is tried after the next batch; searches go on meanwhile."""
+    from retrieval.errors import RetrievalError
+    from retrieval.indexing import compact_partition
+
+    for key in keys:
+        try:
+            while compact_partition(key):
+                pass
+        except RetrievalError as error:
+            logger.warning("Index %s could not be compacted: %s", key, error.code)
 
 
 def ingest(claims: Sequence[Claim]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from pathlib import Path
 from retrieval.errors import RetrievalError
 
 POLL_S = 0.02
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def sha256_of(path: Path) -> str:
@@ -42,6 +45,27 @@ def write_atomically(path: Path, content: bytes) -> None:
     fsync_path(temporary)
     temporary.replace(path)
     fsync_path(path.parent)
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Tell a disk that takes no more from everything else: RetrievalError `disk_full`, which may pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise disk_full() from error
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether an error of a native library, which knows the system's error only as text, is that of a disk that takes no more."""
+    return any(int(number) in FULL for number in re.findall(r"(?:os error |code: )(\d+)", str(error)))
+
+
+def disk_full() -> RetrievalError:
+    message = "The disk is full, so the search index was not changed. An administrator must make room; it is then tried again."
+    return RetrievalError("disk_full", message)
 
 
 @contextmanager

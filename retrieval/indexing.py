@@ -6,12 +6,14 @@ import shutil
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from django.conf import settings
 
 from retrieval.embedders import get_embedder
 from retrieval.errors import RetrievalError
+from retrieval.files import disk_errors, locked
 from retrieval.indexes import check_rows, index_class
 from retrieval.lexical import load_lexical, open_lexical, write_lexical
 from retrieval.lexical_files import META
@@ -46,7 +48,7 @@ def write_passages(
     if len(ids):
         check_rows(ids, vectors, embedder.dimension)
     with writing(partition, wait_s=wait_s) as folder:
-        current = _current(folder)
+        current = _current(folder, open_dense(partition))
         if current is not None:
             current.check_embedder(embedder.name)
         gone = set(remove)
@@ -65,12 +67,42 @@ def remove_passages(partition: str, ids: Sequence[int], *, wait_s: float = 60) -
 
     Raises RetrievalError `index_corrupt` or `index_busy`."""
     with writing(partition, wait_s=wait_s) as folder:
-        current = _current(folder)
+        current = _current(folder, open_dense(partition))
         if open_lexical(folder / LEXICAL) is not None and ids:
             write_lexical(folder / LEXICAL, add=(), remove=ids)
         if current is not None and current.index.remove(np.array(sorted(set(ids)), np.int64)):
             manifest = current.manifest
             save_dense(folder, current.index, embedder=manifest.embedder, generation=manifest.generation + 1)
+
+
+def compact_partition(partition: str, *, wait_s: float = 60) -> bool:
+    """Merge segments of a partition where that makes searches quicker; False when there was nothing to do. Call it until then.
+
+    The slow part runs without the writers' lock, beside searches and writes; one process at a time does it, others return
+    False. Raises RetrievalError `index_corrupt`, `index_busy` or `disk_full`; the index is then as it was."""
+    snapshot = open_dense(partition)
+    if snapshot is None:
+        return False
+    folder = partition_folder(partition)
+    other = RetrievalError("index_busy", "The search index is being compacted by another process.")
+    try:
+        with locked(folder.with_name(f"{partition}.compact.lock"), wait_s=0, busy=other), disk_errors():
+            merged = snapshot.index.merge(folder)
+            return merged is not None and _adopt(partition, merged, wait_s)
+    except RetrievalError as error:
+        if error is other:
+            return False
+        raise
+
+
+def _adopt(partition: str, merged: Any, wait_s: float) -> bool:
+    with writing(partition, wait_s=wait_s) as folder:
+        current = _current(folder, open_dense(partition))
+        if current is None or not current.index.adopt(merged):
+            return False
+        manifest = current.manifest
+        save_dense(folder, current.index, embedder=manifest.embedder, generation=manifest.generation + 1)
+        return True
 
 
 def drop_partition(partition: str, *, wait_s: float = 60) -> None:
@@ -113,10 +145,11 @@ def check_partition(partition: str) -> str | None:
     return None
 
 
-def _current(folder: Path) -> DenseSnapshot | None:
-    """The generation on disk, in an instance that nobody else searches; None before the first one."""
+def _current(folder: Path, open_already: DenseSnapshot | None = None) -> DenseSnapshot | None:
+    """The generation on disk, in an instance that nobody else searches; None before the first one. Files that are open already
+    and have not changed are not read again."""
     if not (folder / MANIFEST).exists():
         return None
     if not (folder / LEXICAL / META).exists():  # it is committed first, so it has been lost since
         raise index_corrupt()
-    return load_dense(folder)
+    return load_dense(folder, open_already)

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from retrieval.files import disk_full, is_disk_full
 from retrieval.lexical_files import META, Seen, verify_segments
 from retrieval.partitions import index_corrupt
 from retrieval.passages import Hit, Passage, best_first, without_surrogates
@@ -113,7 +114,7 @@ def _idf(passages: int, having: int) -> float:
 
 def write_lexical(folder: Path, *, add: Sequence[Passage], remove: Iterable[int]) -> None:
     """Replace and remove passages in one commit; the caller is the partition's writer. Killed before the commit, nothing
-    has changed. RetrievalError `index_corrupt` when the files that are there are damaged."""
+    has changed. RetrievalError `index_corrupt` when the files that are there are damaged, `disk_full`."""
     from tantivy import Index, Query
 
     existing = open_lexical(folder)
@@ -131,7 +132,7 @@ def write_lexical(folder: Path, *, add: Sequence[Passage], remove: Iterable[int]
         writer.commit()
         writer.wait_merging_threads()  # else few commits live long enough to be merged
     except ValueError as error:
-        raise index_corrupt() from error
+        raise (disk_full() if is_disk_full(error) else index_corrupt()) from error
 
 
 def _document(passage: Passage, fields: frozenset[str]) -> Any:

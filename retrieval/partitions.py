@@ -12,7 +12,7 @@ from pathlib import Path
 from django.conf import settings
 
 from retrieval.errors import RetrievalError
-from retrieval.files import fsync_path, locked, sha256_of, write_atomically
+from retrieval.files import disk_errors, fsync_path, locked, sha256_of, write_atomically
 from retrieval.indexes import VectorIndex, index_class
 from retrieval.snapshots import Snapshots
 
@@ -79,24 +79,27 @@ def index_corrupt() -> RetrievalError:
 
 @contextmanager
 def writing(key: str, *, wait_s: float) -> Iterator[Path]:
-    """Be a partition's only writer, in all processes; gives its folder. RetrievalError `index_busy` after `wait_s` seconds.
+    """Be a partition's only writer, in all processes; gives its folder. RetrievalError `index_busy` after `wait_s` seconds,
+    and `disk_full` when the disk takes no more.
 
     The lock lies beside the folder and is never deleted, since a deleted lock file can be held by two at once."""
     folder = partition_folder(key)
     busy = RetrievalError("index_busy", "The search index is being written by another process. Try again in a minute.")
-    with locked(folder.with_name(f"{key}.lock"), wait_s=wait_s, busy=busy):
+    with locked(folder.with_name(f"{key}.lock"), wait_s=wait_s, busy=busy), disk_errors():
         yield folder
 
 
-def load_dense(folder: Path, _previous: DenseSnapshot | None = None) -> DenseSnapshot:
-    """Read the announced generation from disk and compare it with its manifest. RetrievalError `index_corrupt`."""
+def load_dense(folder: Path, previous: DenseSnapshot | None = None) -> DenseSnapshot:
+    """Read the announced generation from disk and compare it with its manifest; what `previous` has open and did not change
+    is taken over. RetrievalError `index_corrupt`."""
     try:
         manifest = Manifest(**json.loads((folder / MANIFEST).read_bytes()))
         path = folder / manifest.file
         backend = index_class()
         if manifest.layout != LAYOUT or manifest.suffix != backend.suffix or sha256_of(path) != manifest.sha256:
             raise index_corrupt()
-        index = backend.load(path)
+        earlier = previous.index if previous else None
+        index = backend.load(path, earlier if isinstance(earlier, backend) else None)
     except (OSError, ValueError, TypeError) as error:
         raise index_corrupt() from error
     if len(index) != manifest.count or index.dimension != manifest.dimension:
@@ -116,8 +119,9 @@ def save_dense(folder: Path, index: VectorIndex, *, embedder: str, generation: i
     fsync_path(folder)
     content = json.dumps({**asdict(manifest), "sha256": digest}, indent=1)
     write_atomically(folder / MANIFEST, content.encode())
-    for old in (*folder.glob("vectors-*"), *folder.glob(".vectors-*.tmp")):
-        if old != path:
+    needed = {path.name, *index.files()}
+    for old in (*folder.glob("vectors-*"), *folder.glob(".vectors-*.tmp"), *folder.glob("segment-*")):
+        if old.name not in needed:
             old.unlink(missing_ok=True)
 
 

@@ -12,7 +12,9 @@ from retrieval.passages import FloatMatrix, Hit, IdArray
 
 
 class VectorIndex(Protocol):
-    """Exact search by inner product over unit rows. Searches may run side by side; a writer works on its own instance."""
+    """Search by inner product over unit rows: exact scores, and all of the nearest, or of many rows a measured share of them.
+
+    Searches may run side by side; a writer works on its own instance."""
 
     suffix: ClassVar[str]  # of the file that `save` writes; backends with the same suffix read each other's files
     dimension: int
@@ -36,15 +38,28 @@ class VectorIndex(Protocol):
         ...
 
     def save(self, path: Path) -> None:
-        """Write one file. Not atomic and not fsynced: that is the store's work."""
+        """Write one file, and whole beside it the files it names. Not atomic and not fsynced: that is the store's work."""
+        ...
+
+    def files(self) -> set[str]:
+        """The names of the files beside the saved one that it needs; the store deletes the others that begin "segment-"."""
+        ...
+
+    def merge(self, folder: Path) -> Any:
+        """The slow part of keeping searches quick, done without the writer's lock; None when there is nothing to do."""
+        ...
+
+    def adopt(self, merged: Any) -> bool:
+        """Take over what `merge` of an earlier instance made; False when this one has changed too much since."""
         ...
 
     @classmethod
     def create(cls, dimension: int) -> Self: ...
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote; ValueError when it is not such a file. Integrity is the store's work (sha256)."""
+    def load(cls, path: Path, previous: Self | None = None) -> Self:
+        """Read what `save` wrote; ValueError when it is not such a file, or when a file that it names is not what was saved.
+        The integrity of `path` itself is the store's work (sha256). What `previous` has open and is the same is shared."""
         ...
 
 

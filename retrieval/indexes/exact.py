@@ -53,8 +53,17 @@ class ExactIndex:
             np.save(file, self._ids, allow_pickle=False)
             np.save(file, self._vectors, allow_pickle=False)
 
+    def files(self) -> set[str]:
+        return set()
+
+    def merge(self, folder: Path) -> None:
+        return None
+
+    def adopt(self, merged: None) -> bool:
+        return False
+
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path, previous: Self | None = None) -> Self:  # noqa: ARG003 - all is read anew
         with path.open("rb") as file:
             try:
                 ids = np.load(file, allow_pickle=False)

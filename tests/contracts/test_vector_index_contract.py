@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -21,12 +21,27 @@ def _has_gpu() -> bool:
     return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
 
 
+class MergedIndex(FaissCpuIndex):
+    """FAISS on the processor with an inverted file at any size: what is added is written and merged at once."""
+
+    exact_rows = 20
+    least_recall = 1.0
+    folder: ClassVar[Path]
+
+    def add(self, ids: Any, vectors: Any) -> None:
+        super().add(ids, vectors)
+        self.save(self.folder / "segments")
+        while merged := self.merge(self.folder):
+            assert self.adopt(merged)
+
+
 NEEDS_GPU = pytest.mark.skipif("not _has_gpu()", reason="FAISS sees no graphics processor here (it needs requirements-gpu.txt)")
-BACKENDS = [ExactIndex, FaissCpuIndex, pytest.param(FaissGpuIndex, marks=NEEDS_GPU)]
+BACKENDS = [ExactIndex, FaissCpuIndex, MergedIndex, pytest.param(FaissGpuIndex, marks=NEEDS_GPU)]
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: Any) -> type[VectorIndex]:
+def backend(request: Any, tmp_path: Path, monkeypatch: Any) -> type[VectorIndex]:
+    monkeypatch.setattr(MergedIndex, "folder", tmp_path, raising=False)
     return request.param
 
 
@@ -124,6 +139,41 @@ def test_it_is_the_same_after_saving_and_loading(backend: type[VectorIndex], tmp
     assert loaded.search(_vectors(5, seed=3), 7) == index.search(_vectors(5, seed=3), 7)
     loaded.add(_ids(1), _vectors(1))
     assert (len(loaded), len(index)) == (191, 190)
+
+
+def test_it_needs_the_files_that_it_names_and_no_others(backend: type[VectorIndex], tmp_path: Path) -> None:
+    index = _filled(backend)
+    index.remove(index.ids()[:10])
+    index.add(_ids(1, 2), _vectors(2, seed=5))
+    index.save(tmp_path / "file")
+    for path in tmp_path.iterdir():
+        if path.is_file() and path.name not in {"file", *index.files()}:
+            path.unlink()
+    assert len(backend.load(tmp_path / "file")) == 192
+    for name in index.files():
+        (tmp_path / name).unlink()
+        with pytest.raises(FileNotFoundError):
+            backend.load(tmp_path / "file")
+
+
+def test_it_merges_into_an_index_that_has_changed_meanwhile(backend: type[VectorIndex], tmp_path: Path) -> None:
+    _filled(backend).save(tmp_path / "file")
+    index = backend.load(tmp_path / "file")
+    index.remove(index.ids()[:60])  # worn, so that there is something to do
+    index.save(tmp_path / "file")
+    merged = index.merge(tmp_path)
+    later = backend.load(tmp_path / "file", index)
+    later.remove(later.ids()[:5])
+    later.add(_ids(1), _vectors(1, seed=9))
+    if merged is not None:
+        later.adopt(merged)
+    later.save(tmp_path / "later")
+    expected = sorted(later.ids().tolist())
+    assert len(expected) == 136
+    for one in (later, backend.load(tmp_path / "later")):
+        assert sorted(one.ids().tolist()) == expected
+        assert sorted(hit.id for hit in one.search(_vectors(1), 500)[0]) == expected
+        assert one.search(_vectors(1, seed=9), 1)[0][0].id == 1
 
 
 def test_it_saves_an_empty_index(backend: type[VectorIndex], tmp_path: Path) -> None:
