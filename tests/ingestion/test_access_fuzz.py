@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import random
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection
@@ -11,7 +12,9 @@ from ingestion.models import Chunk, Corpus, Document, DocumentState
 from ingestion.permissions import readable_chunks, readable_partitions
 from ingestion.services import add_document, create_corpus
 from ingestion.worker import work_until_empty
-from retrieval.search import search
+from retrieval.embedders import get_embedder
+from retrieval.passages import Passage
+from retrieval.search import question_vector, search
 
 TRIPLES = 10_000
 TOPICS = ["annual leave", "travel expenses", "password reset", "invoice approval", "server restart", "parental leave",
@@ -61,9 +64,14 @@ def _make_world(random_: random.Random) -> tuple[list[User], list[Corpus]]:
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_it_never_finds_a_passage_that_the_person_may_not_read() -> None:
+    """…and the eight nearest that it finds are the eight nearest of all that the person may read."""
     random_ = random.Random(20261122)
     people, corpora = _make_world(random_)
     document_of = dict(Chunk.objects.values_list("pk", "document_id"))
+    corpus_of = {document.pk: document.corpus for document in Document.objects.select_related("corpus")}
+    chunks = list(Chunk.objects.all())
+    places = [chunk.document_id for chunk in chunks]
+    vectors = get_embedder().embed_passages([Passage(chunk.pk, chunk.text, chunk.context).searchable_text for chunk in chunks])
     found = forbidden = 0
     for number in range(TRIPLES):
         if number % 500 == 0:  # people change groups all the time; the next search must know
@@ -76,7 +84,11 @@ def test_it_never_finds_a_passage_that_the_person_may_not_read() -> None:
             allowed = {row[0] for row in cursor.fetchall()}
         question = f"{random_.choice(TOPICS)} rule {random_.randint(0, 9)}"
         scope = [partition.key for partition in readable_partitions(person, corpora=narrowed)]
-        hits = search(question, scope=scope, top_k=8).hits
+        result = search(question, scope=scope, top_k=8)
+        hits = result.hits
+        is_allowed = np.array([place in allowed and (narrowed is None or corpus_of[place] in narrowed) for place in places])
+        truth = np.sort((vectors @ question_vector(question)[0])[is_allowed])[::-1][:8]
+        assert [hit.score for hit in result.dense[:8]] == pytest.approx(truth.tolist(), abs=1e-5)
         reread = list(readable_chunks(person, [hit.id for hit in hits]))
         forbidden += sum(document_of[hit.id] not in allowed for hit in hits)
         forbidden += sum(chunk.document_id not in allowed for chunk in reread)
