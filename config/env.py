@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -61,6 +63,19 @@ def _is_origin(text: str) -> bool:
         return is_named and parts.port != 0 and text in (f"http://{parts.netloc}", f"https://{parts.netloc}")
     except ValueError:
         return False
+
+
+def env_json(name: str, default: dict[str, Any]) -> dict[str, Any]:
+    value = os.environ.get(name)
+    if value is None or value == "":
+        return default
+    try:
+        read = json.loads(value)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise ImproperlyConfigured(f"{name} must be a JSON object, not {value!r}.")
+    return read
 
 
 def env_secret(name: str) -> str:

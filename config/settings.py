@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config.costs import read_costs
-from config.env import env_bool, env_int, env_list, env_origins, env_secret, env_str
+from config.env import env_bool, env_int, env_json, env_list, env_origins, env_secret, env_str
 
 # Nothing leaves the host: the model libraries never ask a hub, and report nothing. Set before any of them is imported.
 for _switch in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
@@ -252,6 +252,14 @@ LANGUAGE_MODEL = _MODEL_IN_PROCESS if _model_folder else _MODEL_SERVER
 FINETUNING_BASE = env_str("FINETUNING_BASE", _model_folder)
 FINETUNING_DEVICE = env_str("FINETUNING_DEVICE", "auto")
 FINETUNING_EMBEDDED = env_bool("FINETUNING_EMBEDDED", default=True)
+MILVUS = {
+    "uri": env_str("MILVUS_URI", "http://127.0.0.1:19530"),
+    "token": env_secret("MILVUS_TOKEN"),
+    "collection": env_str("MILVUS_COLLECTION", "intramural"),
+    "index_type": env_str("MILVUS_INDEX_TYPE", "HNSW"),
+    "index_params": env_json("MILVUS_INDEX_PARAMS", {"M": 16, "efConstruction": 200}),
+    "search_width": env_int("MILVUS_SEARCH_WIDTH", 128, minimum=1),
+}
 VECTOR_INDEX = {
     "BACKEND": env_str("VECTOR_INDEX_BACKEND", "retrieval.indexes.faiss_cpu.FaissCpuIndex"),
     "OPTIONS": {},

@@ -109,9 +109,20 @@ def drop_partition(partition: str, *, wait_s: float = 60) -> None:
     """Delete a partition, sound or not; readers find it empty at once. RetrievalError `index_busy`."""
     with writing(partition, wait_s=wait_s) as folder:
         if folder.exists():
+            _discard(folder)
             folder.rename(folder.with_name(f"{_DROPPED}{uuid.uuid4().hex}"))
     for leftover in Path(settings.INDEXES_DIR).glob(f"{_DROPPED}*"):
         shutil.rmtree(leftover, ignore_errors=True)  # another process may be deleting it too
+
+
+def _discard(folder: Path) -> None:
+    """Free what the vectors hold outside of the folder, if it can be told and reached."""
+    try:
+        current = _current(folder)
+    except RetrievalError:
+        return
+    if current is not None:
+        current.index.discard()
 
 
 def list_partitions() -> list[str]:

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from retrieval.errors import RetrievalError
 from retrieval.files import disk_errors, fsync_path, locked, sha256_of, write_atomically
-from retrieval.indexes import VectorIndex, index_class
+from retrieval.indexes import VectorIndex, index_class_of
 from retrieval.snapshots import Snapshots
 
 MANIFEST = "manifest.json"
@@ -95,8 +95,8 @@ def load_dense(folder: Path, previous: DenseSnapshot | None = None) -> DenseSnap
     try:
         manifest = Manifest(**json.loads((folder / MANIFEST).read_bytes()))
         path = folder / manifest.file
-        backend = index_class()
-        if manifest.layout != LAYOUT or manifest.suffix != backend.suffix or sha256_of(path) != manifest.sha256:
+        backend = index_class_of(manifest.suffix)
+        if manifest.layout != LAYOUT or sha256_of(path) != manifest.sha256:
             raise index_corrupt()
         earlier = previous.index if previous else None
         index = backend.load(path, earlier if isinstance(earlier, backend) else None)

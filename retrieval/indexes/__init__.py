@@ -37,6 +37,10 @@ class VectorIndex(Protocol):
         """All ids, in no order."""
         ...
 
+    def vectors(self, ids: IdArray) -> FloatMatrix:
+        """(len(ids), dimension): the vectors of these ids, each once, in their order. KeyError when one is not there."""
+        ...
+
     def save(self, path: Path) -> None:
         """Write one file, and whole beside it the files it names. Not atomic and not fsynced: that is the store's work."""
         ...
@@ -53,6 +57,10 @@ class VectorIndex(Protocol):
         """Take over what `merge` of an earlier instance made; False when this one has changed too much since."""
         ...
 
+    def discard(self) -> None:
+        """Free what it holds elsewhere than in its files; it is not used any more."""
+        ...
+
     @classmethod
     def create(cls, dimension: int) -> Self: ...
 
@@ -63,9 +71,28 @@ class VectorIndex(Protocol):
         ...
 
 
+BACKENDS = {
+    "faiss": "retrieval.indexes.faiss_cpu.FaissCpuIndex",
+    "npy": "retrieval.indexes.exact.ExactIndex",
+    "milvus": "retrieval.indexes.milvus.MilvusIndex",
+}
+
+
 def index_class() -> type[VectorIndex]:
-    """The configured backend."""
+    """The configured backend: that of new partitions."""
     backend: type[VectorIndex] = import_string(cast("dict[str, Any]", settings.VECTOR_INDEX)["BACKEND"])
+    return backend
+
+
+def index_class_of(suffix: str) -> type[VectorIndex]:
+    """The backend that reads files of this suffix: the configured one if it does, since a partition may not have moved to it
+    yet. ValueError for an unknown one."""
+    configured = index_class()
+    if configured.suffix == suffix:
+        return configured
+    if suffix not in BACKENDS:
+        raise ValueError(f"{suffix!r} is no backend's suffix")
+    backend: type[VectorIndex] = import_string(BACKENDS[suffix])
     return backend
 
 

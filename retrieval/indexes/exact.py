@@ -48,6 +48,10 @@ class ExactIndex:
     def ids(self) -> IdArray:
         return self._ids.copy()
 
+    def vectors(self, ids: IdArray) -> FloatMatrix:
+        row_of = {number: row for row, number in enumerate(self._ids.tolist())}
+        return self._vectors[[row_of[number] for number in ids.tolist()]]
+
     def save(self, path: Path) -> None:
         with path.open("wb") as file:
             np.save(file, self._ids, allow_pickle=False)
@@ -61,6 +65,9 @@ class ExactIndex:
 
     def adopt(self, merged: None) -> bool:
         return False
+
+    def discard(self) -> None:
+        pass
 
     @classmethod
     def load(cls, path: Path, previous: Self | None = None) -> Self:  # noqa: ARG003 - all is read anew

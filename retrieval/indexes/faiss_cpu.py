@@ -116,6 +116,18 @@ class FaissCpuIndex:
     def ids(self) -> IdArray:
         return np.concatenate([np.empty(0, np.int64), *(part.live_ids() for part in self._parts)])
 
+    def vectors(self, ids: IdArray) -> FloatMatrix:
+        out, found = np.empty((len(ids), self.dimension), np.float32), np.zeros(len(ids), np.bool_)
+        for part in self._parts:
+            here = np.isin(ids, part.live_ids())
+            if here.any():
+                part.segment.check_unchanged()
+                out[here] = part.segment.read_rows(np.searchsorted(part.segment.ids, ids[here]))
+                found |= here
+        if not found.all():
+            raise KeyError("an id is not in the index")
+        return out
+
     # --- On disk ------------------------------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
@@ -142,6 +154,9 @@ class FaissCpuIndex:
 
     def files(self) -> set[str]:
         return {name for part in self._parts if part.segment.written for name in part.segment.written.sha256}
+
+    def discard(self) -> None:
+        pass
 
     @classmethod
     def load(cls, path: Path, previous: Self | None = None) -> Self:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from retrieval.indexes import VectorIndex
 from retrieval.indexes.exact import ExactIndex
 from retrieval.indexes.faiss_cpu import FaissCpuIndex
 from retrieval.indexes.faiss_gpu import FaissGpuIndex
+from retrieval.indexes.milvus import MilvusIndex
 
 DIMENSION = 16
 
@@ -36,11 +38,21 @@ class MergedIndex(FaissCpuIndex):
 
 
 NEEDS_GPU = pytest.mark.skipif("not _has_gpu()", reason="FAISS sees no graphics processor here (it needs requirements-gpu.txt)")
-BACKENDS = [ExactIndex, FaissCpuIndex, MergedIndex, pytest.param(FaissGpuIndex, marks=NEEDS_GPU)]
+NEEDS_MILVUS = pytest.mark.skipif(
+    find_spec("milvus_lite") is None, reason="milvus-lite is not installed (requirements-milvus.txt)"
+)
+BACKENDS = [
+    ExactIndex,
+    FaissCpuIndex,
+    MergedIndex,
+    pytest.param(FaissGpuIndex, marks=NEEDS_GPU),
+    pytest.param(MilvusIndex, marks=NEEDS_MILVUS),
+]
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: Any, tmp_path: Path, monkeypatch: Any) -> type[VectorIndex]:
+def backend(request: Any, tmp_path: Path, monkeypatch: Any, settings: Any) -> type[VectorIndex]:
+    settings.MILVUS = {**settings.MILVUS, "uri": str(tmp_path / "milvus.db")}
     monkeypatch.setattr(MergedIndex, "folder", tmp_path, raising=False)
     return request.param
 

@@ -14,6 +14,7 @@ import pytest
 from retrieval import partitions
 from retrieval.embedders import get_embedder
 from retrieval.errors import RetrievalError
+from retrieval.indexes import index_class
 from retrieval.indexing import check_partition, drop_partition, list_partitions, partition_ids, remove_passages, write_passages
 from retrieval.passages import Passage
 from retrieval.search import search
@@ -191,7 +192,7 @@ def test_it_leaves_the_old_generation_when_it_dies_at_any_step(settings: Any, mo
         raise _Killed
 
     with monkeypatch.context() as patch:
-        target = partitions.index_class() if step == "save" else partitions
+        target = index_class() if step == "save" else partitions
         if step == "sha256_of":  # the first call is the reading of the old generation
             calls = iter([partitions.sha256_of, die])
             patch.setattr(target, step, lambda path: next(calls)(path))

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from retrieval.indexes import faiss_cpu, segments
 from retrieval.indexes.exact import ExactIndex
 from retrieval.indexes.faiss_cpu import FaissCpuIndex
 from retrieval.indexes.faiss_gpu import FaissGpuIndex
+from retrieval.indexes.milvus import MilvusIndex
 from retrieval.indexing import check_partition, compact_partition, partition_ids, remove_passages, write_passages
 from retrieval.partitions import open_dense
 from retrieval.passages import Passage
@@ -37,11 +39,21 @@ def _has_gpu() -> bool:
 
 
 NEEDS_GPU = pytest.mark.skipif("not _has_gpu()", reason="FAISS sees no graphics processor here (it needs requirements-gpu.txt)")
-BACKENDS = [ExactIndex, FaissCpuIndex, InvertedIndex, pytest.param(FaissGpuIndex, marks=NEEDS_GPU)]
+NEEDS_MILVUS = pytest.mark.skipif(
+    find_spec("milvus_lite") is None, reason="milvus-lite is not installed (requirements-milvus.txt)"
+)
+BACKENDS = [
+    ExactIndex,
+    FaissCpuIndex,
+    InvertedIndex,
+    pytest.param(FaissGpuIndex, marks=NEEDS_GPU),
+    pytest.param(MilvusIndex, marks=NEEDS_MILVUS),
+]
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: Any, settings: Any, monkeypatch: Any) -> type:
+def backend(request: Any, settings: Any, monkeypatch: Any, tmp_path: Path) -> type:
+    settings.MILVUS = {**settings.MILVUS, "uri": str(tmp_path / "milvus.db")}
     settings.VECTOR_INDEX = {"BACKEND": f"{request.param.__module__}.{request.param.__name__}", "OPTIONS": {}}
     monkeypatch.setattr(faiss_cpu, "SMALL_ROWS", 10)  # so that there are segments to speak of
     return request.param
@@ -82,7 +94,9 @@ def test_it_never_finds_the_nearest_of_all_outside_the_scope(backend: type) -> N
         while compact_partition(partition):
             pass
     assert 100 not in found("the salary of the director", "partition-1", top_k=1000)
-    assert set(found("the salary of the director", "partition-1", top_k=1000)) == set(range(1, 60))
+    allowed = set(found("the salary of the director", "partition-1", top_k=1000))
+    assert allowed <= set(range(1, 60))
+    assert len(allowed) >= (57 if backend is MilvusIndex else 59)  # its graph may miss one of the farthest
     assert found("the salary of the director", "partition-1", "partition-2")[0] == 100
 
 

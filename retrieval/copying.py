@@ -1,0 +1,80 @@
+"""Copies the vectors of a partition to another backend without embedding anything again. The old ones serve until the flip."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.errors import RetrievalError
+from retrieval.files import disk_errors, fsync_path, locked
+from retrieval.indexes import VectorIndex
+from retrieval.partitions import DenseSnapshot, load_dense, open_dense, partition_folder, save_dense, writing
+
+COPIED_AT_ONCE = 20_000
+FILE = "vectors"
+
+Progress = Callable[[int], None]
+
+
+def copy_partition(partition: str, target: type[VectorIndex], *, wait_s: float = 60, progress: Progress) -> bool:
+    """Move a partition's vectors to the backend `target`; False when they are there already, or there are none.
+
+    Copies beside searches and writes, notes how far it is after each 20,000 and goes on from there when it is called again;
+    then, as the writer, brings over what was written meanwhile and publishes. `progress` is told how many were copied.
+    Raises RetrievalError `index_corrupt`, `index_busy` (also while another copies), `disk_full`; the index stays as it was."""
+    snapshot = open_dense(partition)
+    if snapshot is None or snapshot.manifest.suffix == target.suffix:
+        return False
+    folder = partition_folder(partition)
+    work = folder / f"copying-{target.suffix}"
+    other = RetrievalError("index_busy", "The search index is being copied by another process.")
+    with locked(folder.with_name(f"{partition}.copy.lock"), wait_s=0, busy=other), disk_errors():
+        work.mkdir(exist_ok=True)
+        copy = _begun(work, target, snapshot)
+        _bring_over(snapshot.index, copy, work, progress)
+        with writing(partition, wait_s=wait_s):
+            current = load_dense(folder, snapshot)
+            _bring_over(current.index, copy, work, progress)
+            _publish(folder, work, copy, current)
+    return True
+
+
+def _begun(work: Path, target: type[VectorIndex], snapshot: DenseSnapshot) -> VectorIndex:
+    """What an earlier call left, or an empty index."""
+    try:
+        return target.load(work / FILE)
+    except (OSError, ValueError):
+        copy = target.create(snapshot.index.dimension)
+        copy.save(work / FILE)
+        return copy
+
+
+def _bring_over(source: VectorIndex, copy: VectorIndex, work: Path, progress: Progress) -> None:
+    have = copy.ids()
+    gone = np.setdiff1d(have, source.ids())
+    if len(gone):
+        copy.remove(gone)
+    missing = np.setdiff1d(source.ids(), have)
+    progress(len(source) - len(missing))
+    for start in range(0, len(missing), COPIED_AT_ONCE):
+        ids = missing[start : start + COPIED_AT_ONCE]
+        copy.add(ids, source.vectors(ids))
+        copy.save(work / FILE)
+        progress(len(source) - len(missing) + start + len(ids))
+
+
+def _publish(folder: Path, work: Path, copy: VectorIndex, current: DenseSnapshot) -> None:
+    copy.save(work / FILE)
+    if len(copy) != len(current.index):
+        message = "The copy of the search index does not hold what the index holds, so the index was left as it was."
+        raise RetrievalError("copy_incomplete", message)
+    for name in copy.files():
+        (work / name).replace(folder / name)
+    fsync_path(folder)
+    manifest = current.manifest
+    save_dense(folder, copy, embedder=manifest.embedder, generation=manifest.generation + 1)
+    current.index.discard()
+    shutil.rmtree(work)
