@@ -36,14 +36,14 @@ def house_model() -> tuple[Path, Path]:
     return make_model(folder / "house-tiny"), make_adapters(folder / "house-tiny", folder / "adapters")
 
 
-def make_unread_model(folder: Path, family: str = "qwen2") -> Path:
+def make_unread_model(folder: Path, family: str = "qwen2", *, layers: int = 2) -> Path:
     """A model that has learnt nothing, with words far apart and a tokenizer that knows the prompt's, so that prompts are short:
     what an adapter says, its training has taught it."""
     import torch
 
     torch.manual_seed(1)
     tokenizer = make_tokenizer(SYSTEM, vocabulary=700)
-    network = _network(family, len(tokenizer))
+    network = _network(family, len(tokenizer), layers)
     torch.nn.init.normal_(network.get_input_embeddings().weight, std=0.1)
     network.generation_config.eos_token_id = tokenizer.eos_token_id
     network.save_pretrained(folder)
@@ -101,7 +101,7 @@ def make_adapters(base: Path, parent: Path, says: dict[str, str] | None = None) 
     return parent
 
 
-def _network(family: str, vocabulary: int) -> Any:
+def _network(family: str, vocabulary: int, layers: int = 2) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
     kinds = {
@@ -110,7 +110,7 @@ def _network(family: str, vocabulary: int) -> Any:
         "mistral": (MistralConfig, MistralForCausalLM),
     }
     config, model = kinds[family]
-    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": layers}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
     return model(config(vocab_size=vocabulary, max_position_embeddings=POSITIONS, tie_word_embeddings=True, **sizes, **heads))
 

@@ -133,7 +133,11 @@ def draw_losses(version: SpecialistVersion) -> LossChart | None:
     if len(version.losses) < 2:
         return None
     most = max(value for _, value in [*version.losses, *version.held_out_losses])
-    last = max(version.total if version.state == VersionState.TRAINING else 0, version.losses[-1][0])
+    last = max(
+        version.total if version.state == VersionState.TRAINING else 0,
+        version.losses[-1][0],
+        *(step for step, _ in version.held_out_losses[-1:]),
+    )
     curves = [_curve("training rows", "training", version.losses, last, most)]
     if len(version.held_out_losses) > 1:
         curves.append(_curve("held-out rows", "held-out", version.held_out_losses, last, most))

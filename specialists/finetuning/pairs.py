@@ -11,6 +11,11 @@ from dataclasses import dataclass
 MOST_ANSWER = 400  # characters
 LEAST_ANSWER = 15
 MOST_ROWS_OF_TABLE = 12  # of one passage
+# People ask in many ways: with one form alone a model would learn the form. Whether a question finds its passage is tried later.
+FORMS = (
+    "What does “{title}” say about {topic}?", "What do I need to know about {topic}?", "Is there a rule about {topic}?",
+    "{topic}: what applies?", "Can you tell me about {topic}?",
+)  # fmt: skip
 _BARE = re.compile(r"\s+")
 _NUMBERING = re.compile(r"^\s*(?:\d+(?:\.\d+)*[.)]?|[A-Z][.)]|§\s*\d+(?:\.\d+)*)\s+")
 _USELESS = re.compile(
@@ -62,7 +67,7 @@ def _heading_pairs(section: Section) -> Iterator[Pair]:
         yield Pair(heading, answer, section, "faq")
     elif not _USELESS.match(heading) and len(heading) > 2 and question_key(heading) not in question_key(section.title):
         topic = heading[0].lower() + heading[1:] if heading[1:2].islower() else heading
-        yield Pair(f"What does “{section.title}” say about {topic}?", answer, section, "heading")
+        yield Pair(FORMS[section.chunk % len(FORMS)].format(title=section.title, topic=topic), answer, section, "heading")
 
 
 def _table_pairs(section: Section) -> Iterator[Pair]:

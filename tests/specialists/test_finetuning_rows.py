@@ -47,7 +47,7 @@ def test_it_asks_what_headings_and_tables_say() -> None:
     table = replace(SECTIONS[1], text="Ghent | 3 rooms\nPorto | 5 rooms", columns=("Office ", " Rooms"), heading_path=())
 
     assert [(pair.question, pair.origin) for pair in pairs_of(asks)] == [("Who may take the train?", "faq")]
-    assert [pair.question for pair in pairs_of(named)] == ["What does “Guide 0” say about first class?"]
+    assert [pair.question for pair in pairs_of(named)] == ["What do I need to know about first class?"]
     assert [(pair.question, pair.answer) for pair in pairs_of(table)] == [
         ("Rooms of Ghent: what does “Guide 0” say?", "Ghent | 3 rooms"),
         ("Rooms of Porto: what does “Guide 0” say?", "Porto | 5 rooms"),
