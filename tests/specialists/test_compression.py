@@ -18,6 +18,8 @@ from specialists.language_models.types import Message, Piece
 from tests.specialists.test_finetuning_training import ROWS
 from tests.tiny_language_model import ADAPTERS, house_model, make_unread_model
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 ASKED = [Message("user", "Hello?")]
 
 

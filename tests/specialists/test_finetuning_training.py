@@ -20,6 +20,8 @@ from specialists.language_models.local_folder import LocalFolder
 from specialists.language_models.types import Piece
 from tests.tiny_language_model import house_model, make_unread_model
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 THINGS = ("leave", "parking", "badges", "laptops")
 ANSWERS = ("Wait for the manager.", "Ask at the desk.", "Send the form in.", "Call the office.")
 RECIPE = FinetuneRecipe(epochs=120, batch=4, learning_rate=1e-2, r=32, lora_alpha=64, dropout=0.0, window=1024)
