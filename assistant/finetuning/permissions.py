@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.contrib.auth.models import User
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.http import Http404
 
-from assistant.finetuning.models import DataSet, DataSetRow, Specialist, SpecialistVersion
+from assistant.finetuning.models import DataSet, DataSetRow, RowPassage, Specialist, SpecialistVersion
 from assistant.golden.permissions import golden_corpora
 from ingestion.models import Corpus, Partition
 from ingestion.permissions import AnyUser, readable_documents, readable_partitions
@@ -55,9 +55,10 @@ def whole_rows(data_set: DataSet) -> QuerySet[DataSetRow]:
 
 
 def visible_rows(user: AnyUser, data_set: DataSet) -> QuerySet[DataSetRow]:
-    """The rows all of whose documents this person may read."""
-    hidden = ~Q(passages__document__in=readable_documents(user)) | ~Q(document__in=readable_documents(user))
-    return whole_rows(data_set).exclude(pk__in=data_set.rows.filter(hidden).values("pk"))
+    """The rows all of whose documents this person may read. One passage that they may not read hides the row."""
+    readable = readable_documents(user).values("pk")
+    hidden = RowPassage.objects.filter(row__data_set=data_set).exclude(document__in=readable)
+    return whole_rows(data_set).filter(document__in=readable).exclude(pk__in=hidden.values("row"))
 
 
 def may_make(person: User | None, specialist: Specialist) -> bool:
