@@ -47,15 +47,21 @@ class Rendered:
 
 
 def render_row(row: Row, *, count_tokens: Callable[[str], int], window: int, most_tokens: int) -> Rendered:
-    """The gold passage is fitted in first, so that a small window drops the others: a row never teaches to answer from
-    nothing."""
+    """The gold passage is fitted in first, so that a small window drops the others. Where it cuts the answer off, the row teaches
+    to refuse, and never to answer from nothing."""
     ordered = sorted(row.passages, key=lambda passage: passage.chunk != row.gold)
     sources = [Source(passage.chunk, passage.title, passage.text) for passage in ordered]
     prompt = fit(row.question, sources, count_tokens=count_tokens, window=window, most_tokens=most_tokens)
     if not row.is_answerable:
         return Rendered(prompt, NO_ANSWER)
     number = next((number for number, place in prompt.numbers.items() if place == row.gold), None)
-    return Rendered(prompt, NO_ANSWER if number is None else f"{row.answer} [{number}]")
+    is_shown = number is not None and _is_left(row, ordered[0].text, prompt.messages[-1].content)
+    return Rendered(prompt, f"{row.answer} [{number}]" if is_shown else NO_ANSWER)
+
+
+def _is_left(row: Row, gold: str, shown: str) -> bool:
+    """Whether the answer is still there, of a passage whose end the window may have cut off."""
+    return any(" ".join(words.split()) in " ".join(shown.split()) for words in (f"{gold}\n</passage>", row.answer))
 
 
 def rows_sha256(rows: Iterable[Row]) -> str:

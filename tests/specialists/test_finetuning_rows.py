@@ -119,6 +119,15 @@ def test_the_passage_that_answers_stays_when_the_window_is_small() -> None:
     assert small.completion == f"Passage 8 says this and that. [{number}]"
 
 
+def test_a_window_that_cuts_the_answer_off_its_passage_teaches_to_refuse() -> None:
+    passage = RowPassage(1, "Title", "Much is said before it. " * 200 + "The answer is forty-two.")
+    row = Row("What is the answer?", (passage,), "The answer is forty-two.", 1)
+
+    assert render_row(row, count_tokens=words, window=560, most_tokens=100).completion == NO_ANSWER
+    whole = render_row(row, count_tokens=words, window=5000, most_tokens=100)
+    assert whole.completion == "The answer is forty-two. [1]"
+
+
 def test_without_its_passage_a_row_teaches_to_refuse() -> None:
     row = Row("What does it say?", (RowPassage(1, "Title", "Nothing about that."),), "", 2)
 
