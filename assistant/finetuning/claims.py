@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 from django.db.models import F
 from django.utils import timezone
 
@@ -37,11 +37,13 @@ KILLED = "The trainer stopped three times at the same place, as it does when mem
 
 @dataclass(slots=True)
 class Claim:
-    """Work that this trainer holds. `on_progress` is told what was done and how much there is."""
+    """Work that this trainer holds. `furthest`: how far it was when it was claimed; `on_progress` is told what was done and how
+    much there is."""
 
     work: DataSet | SpecialistVersion
     owner: str
     on_progress: Callable[[int, int], object] = lambda *_: None
+    furthest: int = 0
 
     def change(self, **fields: Any) -> bool:
         """False when the work is no longer this claim's."""
@@ -52,10 +54,13 @@ class Claim:
         return self.change(**fields, lease_owner="", lease_until=None, finished_at=timezone.now())
 
     def progress(self, **fields: Any) -> bool:
-        """Something was done since the claim: a later death is not one of three at the same place."""
+        """Where it is further than any trainer before, a later death is not one of three at the same place."""
+        done = fields.get("done", 0)
         self.work.total = fields.get("total", self.work.total)
-        self.on_progress(fields.get("done", 0), self.work.total)
-        return self.change(**fields, attempts=0, lease_until=timezone.now() + LEASE)
+        self.on_progress(done, self.work.total)
+        if done > self.furthest:
+            fields["attempts"] = 1  # this one
+        return self.change(**fields, lease_until=timezone.now() + LEASE)
 
 
 def claim_work(*, only: DataSet | SpecialistVersion | None = None) -> Claim | None:
@@ -66,7 +71,7 @@ def claim_work(*, only: DataSet | SpecialistVersion | None = None) -> Claim | No
         begun = work.state not in (DataSetState.QUEUED, VersionState.QUEUED)
         if begun and not is_abandoned(work.lease_owner, work.lease_until):
             continue
-        claim = Claim(work, new_owner())
+        claim = Claim(work, new_owner(), furthest=work.done if begun else 0)
         first = DataSetState.MAKING if isinstance(work, DataSet) else VersionState.TRAINING
         state = work.state if begun else first
         taken = type(work).objects.filter(pk=work.pk, state=work.state, lease_owner=work.lease_owner).update(
@@ -97,8 +102,11 @@ def renewing(claim: Claim) -> Iterator[None]:
 
     def beat() -> None:
         while not done.wait(RENEW_EVERY_S):
-            close_old_connections()
-            claim.change(lease_until=timezone.now() + LEASE)
+            try:
+                close_old_connections()
+                claim.change(lease_until=timezone.now() + LEASE)
+            except DatabaseError:  # the lease outlasts several of these
+                logger.warning("A lease could not be renewed", exc_info=True)
         release_connection()
 
     thread = threading.Thread(target=beat, name="lease", daemon=True)
