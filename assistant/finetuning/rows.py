@@ -15,6 +15,7 @@ from assistant.finetuning.models import (
     TrainedDocument,
 )
 from assistant.finetuning.permissions import whole_rows
+from ingestion.models import Document
 from specialists.errors import SpecialistError
 from specialists.finetuning.rows import Row, RowPassage, check_enough, rows_sha256
 
@@ -44,15 +45,16 @@ def freeze(version: SpecialistVersion) -> tuple[list[Row], list[Row]]:
     """The rows to train on and those to look at, with the documents of the former kept as the version's. From now on nobody
     changes the set; only what is deleted goes. Raises SpecialistError `too_few_rows`."""
     data_set = DataSet.objects.select_for_update().get(pk=version.data_set_id)
+    documents = _documents_of(data_set)  # before the rows: what is deleted between is counted, and nobody may use the version
     training, held_out = rows_of(data_set, Split.TRAIN), rows_of(data_set, Split.HELD_OUT)
     wrong = check_enough(training, held_out)
     if wrong:
         raise SpecialistError("too_few_rows", wrong, permanent=True)
     if data_set.state != DataSetState.FROZEN:
         DataSet.objects.filter(pk=data_set.pk).update(state=DataSetState.FROZEN, sha256=rows_sha256([*training, *held_out]))
-    documents = _documents_of(data_set)
+    there = Document.objects.select_for_update().filter(pk__in=documents).values_list("pk", flat=True)
     version.documents.all().delete()
-    TrainedDocument.objects.bulk_create([TrainedDocument(version=version, document_id=pk) for pk in sorted(documents)])
+    TrainedDocument.objects.bulk_create([TrainedDocument(version=version, document_id=pk) for pk in sorted(there)])
     SpecialistVersion.objects.filter(pk=version.pk).update(document_count=len(documents))
     version.document_count = len(documents)
     return training, held_out
