@@ -223,6 +223,7 @@ class VersionChange(models.Model):
         PROMOTED = "promoted", "Put into use"
         OVERRULED = "overruled", "Put into use against the verdict"
         ROLLED_BACK = "rolled_back", "Rolled back to"
+        REPLACED = "replaced", "Replaced"
         RETIRED = "retired", "Taken out of use"
 
     version = models.ForeignKey(SpecialistVersion, on_delete=models.CASCADE, related_name="changes")

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.contrib.auth.models import User
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404
 
 from assistant.finetuning.models import DataSet, DataSetRow, RowPassage, Specialist, SpecialistVersion
@@ -50,8 +51,13 @@ def get_version_for(user: AnyUser, slug: str, number: int) -> SpecialistVersion:
 
 def whole_rows(data_set: DataSet) -> QuerySet[DataSetRow]:
     """Without those that lost a passage because its document was deleted."""
-    rows = data_set.rows.annotate(left=Count("passages")).filter(left=F("passage_count"))
-    return rows.order_by("position")  # the count takes the model's own order away
+    return data_set.rows.annotate(left=passages_left()).filter(left=F("passage_count"))
+
+
+def passages_left() -> Coalesce:
+    """Of a row. A subquery, so that what is counted besides is not multiplied by its passages."""
+    passages = RowPassage.objects.filter(row=OuterRef("pk")).order_by().values("row")
+    return Coalesce(Subquery(passages.annotate(count=Count("pk")).values("count")), 0)
 
 
 def visible_rows(user: AnyUser, data_set: DataSet) -> QuerySet[DataSetRow]:
@@ -80,3 +86,9 @@ def is_in_audience(version: SpecialistVersion, partitions: Collection[int]) -> b
 def is_withdrawn(version: SpecialistVersion) -> bool:
     """A document that it was trained on is gone, so nobody may use it any more."""
     return version.documents.count() < version.document_count
+
+
+def withdrawn_versions(versions: Collection[SpecialistVersion]) -> set[int]:
+    """As is_withdrawn, of many with one query."""
+    left = SpecialistVersion.objects.filter(pk__in=[version.pk for version in versions]).annotate(left=Count("documents"))
+    return set(left.filter(left__lt=F("document_count")).values_list("pk", flat=True))

@@ -3,11 +3,14 @@ read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from assistant.finetuning.models import DataSet, Specialist, SpecialistVersion, Split, VersionState
-from assistant.finetuning.permissions import is_withdrawn, whole_rows
+from django.db.models import Count, F, Q
+
+from assistant.finetuning.models import DataSet, DataSetRow, Specialist, SpecialistVersion, Split, VersionState
+from assistant.finetuning.permissions import is_withdrawn, passages_left, withdrawn_versions
+from assistant.finetuning.registry import why_against
 from specialists.finetuning.gate import LABELS
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 220, 52, 14, 12, 30
@@ -36,6 +39,7 @@ class ShownVersion:
     left: str  # of its training, in words
     measures: tuple[ShownMeasure, ...]
     can_promote: bool
+    against: str  # why putting it into use takes a reason
     can_retry: bool
 
 
@@ -43,7 +47,6 @@ class ShownVersion:
 class ShownSpecialist:
     row: Specialist
     promoted: ShownVersion | None
-    open_version: SpecialistVersion | None
     latest: SpecialistVersion | None
 
 
@@ -78,25 +81,45 @@ class DataSetFigures:
     withdrawn: int  # a document of theirs was deleted
 
 
-def show_specialist(specialist: Specialist) -> ShownSpecialist:
+def show_specialists(specialists: Sequence[Specialist]) -> list[ShownSpecialist]:
+    """With a fixed number of queries, where their versions are fetched already."""
+    promoted = {
+        version.specialist_id: version
+        for specialist in specialists
+        for version in specialist.versions.all()
+        if version.state == VersionState.PROMOTED
+    }
+    gone = withdrawn_versions(promoted.values())
+    return [_show_specialist(specialist, promoted.get(specialist.pk), gone) for specialist in specialists]
+
+
+def _show_specialist(specialist: Specialist, promoted: SpecialistVersion | None, gone: Collection[int]) -> ShownSpecialist:
     versions = list(specialist.versions.all())
-    promoted = next((version for version in versions if version.state == VersionState.PROMOTED), None)
     return ShownSpecialist(
         specialist,
-        show_version(promoted) if promoted else None,
-        next((version for version in versions if version.is_open), None),
+        _shown(promoted, is_gone=promoted.pk in gone) if promoted else None,
         versions[0] if versions else None,
     )
 
 
+def show_versions(versions: Sequence[SpecialistVersion]) -> list[ShownVersion]:
+    """As a list shows them, with one query."""
+    gone = withdrawn_versions(versions)
+    return [_shown(version, is_gone=version.pk in gone) for version in versions]
+
+
 def show_version(version: SpecialistVersion) -> ShownVersion:
-    gone = is_withdrawn(version)
+    return _shown(version, is_gone=is_withdrawn(version), against=why_against(version))
+
+
+def _shown(version: SpecialistVersion, *, is_gone: bool, against: str = "") -> ShownVersion:
     return ShownVersion(
         version,
-        gone,
+        is_gone,
         in_words(version.seconds_left) if version.seconds_left is not None else "",
         tuple(_measure(item) for item in version.judgement.get("comparisons", ())),
-        can_promote=version.state in (VersionState.CANDIDATE, VersionState.RETIRED) and not gone,
+        can_promote=version.state in (VersionState.CANDIDATE, VersionState.RETIRED) and not is_gone,
+        against=against,
         can_retry=version.state in (VersionState.FAILED, VersionState.STOPPED),
     )
 
@@ -117,15 +140,23 @@ def in_words(seconds: float) -> str:
 
 
 def figures_of(data_set: DataSet) -> DataSetFigures:
-    whole = whole_rows(data_set)
-    kept = whole.filter(is_dropped=False)
-    return DataSetFigures(
-        training=kept.filter(split=Split.TRAIN).count(),
-        held_out=kept.filter(split=Split.HELD_OUT).count(),
-        dropped=whole.filter(is_dropped=True).count(),
-        flagged=kept.exclude(findings=[]).count(),
-        withdrawn=data_set.rows.count() - whole.count(),
+    return figures_of_all([data_set])[data_set.pk]
+
+
+def figures_of_all(data_sets: Sequence[DataSet]) -> dict[int, DataSetFigures]:
+    """By data set, with one query."""
+    whole = Q(left=F("passage_count"))
+    kept = whole & Q(is_dropped=False)
+    rows = DataSetRow.objects.filter(data_set__in=data_sets).annotate(left=passages_left()).order_by().values("data_set")
+    counted = rows.annotate(
+        training=Count("pk", filter=kept & Q(split=Split.TRAIN)),
+        held_out=Count("pk", filter=kept & Q(split=Split.HELD_OUT)),
+        dropped=Count("pk", filter=whole & Q(is_dropped=True)),
+        flagged=Count("pk", filter=kept & ~Q(findings=[])),
+        withdrawn=Count("pk", filter=~whole),
     )
+    found = {item.pop("data_set"): DataSetFigures(**item) for item in counted}
+    return {data_set.pk: found.get(data_set.pk, DataSetFigures(0, 0, 0, 0, 0)) for data_set in data_sets}
 
 
 def draw_losses(version: SpecialistVersion) -> LossChart | None:

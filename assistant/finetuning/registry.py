@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from assistant.finetuning.errors import FinetuningError
-from assistant.finetuning.models import OPEN_VERSIONS, SpecialistVersion, VersionChange, VersionState
+from assistant.finetuning.models import OPEN_VERSIONS, Specialist, SpecialistVersion, VersionChange, VersionState
 from assistant.finetuning.permissions import is_withdrawn
 
 WITHDRAWN = "One of the documents that it was trained on was deleted, so nobody may use it any more. Train a new version."
@@ -23,11 +23,12 @@ def promote_version(*, version: SpecialistVersion, by: User | None, reason: str 
     if is_withdrawn(held):
         raise FinetuningError("withdrawn", WITHDRAWN)
     reason = " ".join(reason.split())[:300]
-    if not held.is_better and not reason:
-        raise FinetuningError("no_reason", "The verdict is against it. Say why it is to be used nevertheless; it is kept.")
+    against = why_against(held)
+    if against and not reason:
+        raise FinetuningError("no_reason", f"{against} Say why it is to be used nevertheless; it is kept.")
     _retire_others(held)
     SpecialistVersion.objects.filter(pk=held.pk).update(state=VersionState.PROMOTED)
-    act = VersionChange.Act.PROMOTED if held.is_better else VersionChange.Act.OVERRULED
+    act = VersionChange.Act.OVERRULED if against else VersionChange.Act.PROMOTED
     return VersionChange.objects.create(version=held, act=act, reason=reason, changed_by=by)
 
 
@@ -44,6 +45,23 @@ def roll_back(*, version: SpecialistVersion, by: User | None) -> SpecialistVersi
         SpecialistVersion.objects.filter(pk=before.pk).update(state=VersionState.PROMOTED)
         VersionChange.objects.create(version=before, act=VersionChange.Act.ROLLED_BACK, changed_by=by)
     return before
+
+
+def in_use(specialist: Specialist) -> SpecialistVersion | None:
+    """The version that answers are written with; None: the base model's."""
+    promoted = specialist.versions.filter(state=VersionState.PROMOTED).first()
+    return promoted if promoted is not None and not is_withdrawn(promoted) else None
+
+
+def why_against(version: SpecialistVersion) -> str:
+    """What speaks against putting it into use, as a sentence: its verdict, or that it was given against something else than what
+    is in use now."""
+    if not version.is_better:
+        return "The verdict is against it."
+    used = in_use(version.specialist)
+    if used is None or used.pk in (version.incumbent_id, version.pk):
+        return ""
+    return f"It was not judged against version {used.number}, which is in use now."
 
 
 def stop_version(*, version: SpecialistVersion) -> bool:
@@ -63,17 +81,19 @@ def _lock(version: SpecialistVersion) -> SpecialistVersion:
 def _retire_others(version: SpecialistVersion) -> None:
     for other in SpecialistVersion.objects.filter(specialist=version.specialist_id, state=VersionState.PROMOTED):
         SpecialistVersion.objects.filter(pk=other.pk).update(state=VersionState.RETIRED)
-        VersionChange.objects.create(version=other, act=VersionChange.Act.RETIRED, reason=f"version {version.number} is used")
+        VersionChange.objects.create(version=other, act=VersionChange.Act.REPLACED, reason=f"version {version.number} is used")
 
 
 def _used_before(version: SpecialistVersion) -> SpecialistVersion | None:
-    """The one that was put into use last before this one was, and may still be used."""
-    put_in = (VersionChange.Act.PROMOTED, VersionChange.Act.OVERRULED)
-    changes = VersionChange.objects.filter(version__specialist=version.specialist_id, act__in=put_in).order_by("-pk")
-    own = changes.filter(version=version).first()
-    if own is None:
-        return None
-    for change in changes.filter(pk__lt=own.pk).exclude(version=version).select_related("version"):
-        if change.version.state == VersionState.RETIRED and not is_withdrawn(change.version):
-            return change.version
-    return None
+    """The one that was in use when this one was put into use, or the one before that: of those that may still be used."""
+    used: list[SpecialistVersion] = []  # what a roll back goes down
+    changes = VersionChange.objects.filter(version__specialist=version.specialist_id).order_by("pk")
+    for change in changes.select_related("version"):
+        if change.act in (VersionChange.Act.PROMOTED, VersionChange.Act.OVERRULED):
+            used.append(change.version)
+        elif change.act == VersionChange.Act.RETIRED:
+            used = used[:-1]
+        elif change.act == VersionChange.Act.ROLLED_BACK:
+            while used and used[-1] != change.version:
+                used.pop()
+    return next((item for item in reversed(used) if item != version and not is_withdrawn(item)), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,10 +23,11 @@ from assistant.finetuning.permissions import (
     specialist_corpora,
     visible_rows,
 )
-from assistant.finetuning.presentation import ShownVersion, figures_of, show_specialist, show_version
+from assistant.finetuning.presentation import figures_of, figures_of_all, show_specialists, show_versions
 from assistant.views.requests import PersonRequest
 
 PAGE_SIZE = 25
+CHANGES_SHOWN = 20
 
 
 def specialists(request: PersonRequest) -> HttpResponse:
@@ -44,9 +44,9 @@ def specialists(request: PersonRequest) -> HttpResponse:
             form.add_error("name", error.public_message)
         else:
             return redirect("assistant:specialist", slug=made.slug)
-    rows = managed_specialists(request.user).prefetch_related("corpora", "versions__documents")
+    rows = managed_specialists(request.user).prefetch_related("corpora", "versions")
     context = {
-        "specialists": [show_specialist(row) for row in rows],
+        "specialists": show_specialists(rows),
         "form": form,
         "has_corpora": corpora.exists(),
         "has_base": bool(settings.FINETUNING_BASE),
@@ -56,22 +56,18 @@ def specialists(request: PersonRequest) -> HttpResponse:
 
 def specialist(request: PersonRequest, slug: str) -> HttpResponse:
     row = get_specialist_for(request.user, slug)
-    versions = [show_version(version) for version in row.versions.select_related("specialist", "data_set", "created_by")]
-    data_sets = [(data_set, figures_of(data_set)) for data_set in row.data_sets.select_related("made_as")]
+    versions = show_versions(row.versions.select_related("specialist", "data_set", "created_by"))
+    data_sets = list(row.data_sets.select_related("made_as"))
+    figures = figures_of_all(data_sets)
     context = {
         "specialist": row,
         "versions": versions,
-        "data_sets": data_sets,
-        "is_busy": any(item.row.is_open for item in versions) or any(data_set.is_open for data_set, _ in data_sets),
-        "changes": _changes(versions),
+        "data_sets": [(data_set, figures[data_set.pk]) for data_set in data_sets],
+        "is_busy": any(item.row.is_open for item in versions) or any(data_set.is_open for data_set in data_sets),
+        "changes": VersionChange.objects.filter(version__specialist=row).select_related("changed_by", "version")[:CHANGES_SHOWN],
         "has_model": bool(settings.LANGUAGE_MODEL["BACKEND"]),
     }
     return render(request, "assistant/specialists/specialist.html", context)
-
-
-def _changes(versions: Sequence[ShownVersion]) -> list[VersionChange]:
-    rows = [change for item in versions for change in item.row.changes.select_related("changed_by", "version")]
-    return sorted(rows, key=lambda change: -change.pk)[:20]
 
 
 def make_data_set(request: PersonRequest, slug: str) -> HttpResponse:
