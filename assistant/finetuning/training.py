@@ -14,11 +14,13 @@ from assistant.errors import UNEXPECTED
 from assistant.finetuning.claims import KILLED, MAX_ATTEMPTS, Claim, renewing
 from assistant.finetuning.models import SpecialistVersion, VersionState
 from assistant.finetuning.permissions import is_withdrawn
+from assistant.finetuning.registry import in_use
 from assistant.finetuning.rows import freeze, to_judge
 from ingestion.connections import lend_connection
 from specialists.errors import SpecialistError
 from specialists.finetuning.recipe import FinetuneRecipe
 from specialists.finetuning.rows import Row
+from specialists.language_models.adapters import WEIGHTS
 from specialists.language_models.folders import ModelFolder, read_model_folder
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 NO_BASE = "There is no base model to train on. Set FINETUNING_BASE, or LANGUAGE_MODEL_FOLDER, to a model's folder."
 GONE = "A document that it is trained on was deleted meanwhile. Start it again: it is then trained without."
 STOPPED = "stopped"
+TRAINED = "trained_parameters"  # among the figures of a training that has come to its end
 
 
 def find_base() -> ModelFolder:
@@ -69,6 +72,9 @@ def _train(claim: Claim, version: SpecialistVersion) -> None:
 
     if version.state == VersionState.JUDGING:  # the trainer died after the training
         return
+    if _is_trained(version):
+        _go_on_to_judge(claim, version, version.figures)
+        return
     base, recipe = find_base(), FinetuneRecipe.read(version.recipe)
     training, held_out = freeze(version)
     claim.change(base_name=base.path.name, base_sha256=base.weights_sha256())
@@ -85,9 +91,20 @@ def _train(claim: Claim, version: SpecialistVersion) -> None:
             raise
         shutil.rmtree(run.work_folder, ignore_errors=True)  # of other rows: a document was deleted since
         figures = finetune(run)
-    if not claim.progress(state=VersionState.JUDGING, figures=figures, seconds_left=None, done=0, total=0):
+    _go_on_to_judge(claim, version, figures)
+
+
+def _go_on_to_judge(claim: Claim, version: SpecialistVersion, figures: dict[str, Any]) -> None:
+    claim.furthest = 0
+    if not claim.progress(state=VersionState.JUDGING, figures=figures, seconds_left=None, done=0, total=0, attempts=1):
         raise SpecialistError(STOPPED, "The training was stopped.")
     version.refresh_from_db()
+
+
+def _is_trained(version: SpecialistVersion) -> bool:
+    """It was stopped or failed after its training, and may still be used."""
+    is_there = (adapter_folder(version) / WEIGHTS).is_file()
+    return TRAINED in version.figures and is_there and not is_withdrawn(version)
 
 
 def _report(claim: Claim, version: SpecialistVersion, told: Told) -> bool:
@@ -112,7 +129,7 @@ def _judge(claim: Claim, version: SpecialistVersion) -> None:
     from specialists.finetuning.judging import judge_rows, plant
     from specialists.language_models.local_folder import LocalFolder
 
-    incumbent = version.specialist.versions.filter(state=VersionState.PROMOTED).first()
+    incumbent = in_use(version.specialist)
     if incumbent is not None and incumbent.base_sha256 != version.base_sha256:
         incumbent = None  # of another base: it cannot be asked beside this one
     rows = plant(to_judge(version.data_set), seed=version.data_set.seed)
