@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 
 from assistant.composing import segments
 from assistant.escalations.asker import PresentedEscalation, escalations_shown
-from assistant.finetuning.choosing import trained_documents
+from assistant.finetuning.choosing import documents_behind_all
 from assistant.golden.permissions import golden_corpora
 from assistant.models import Answer, AnswerState, Citation, Conversation
 from assistant.offers import Place, is_unsure, offers_of
@@ -160,11 +160,15 @@ def present_answer(answer: Answer, user: User) -> PresentedAnswer:
 
 def _present(answers: Sequence[Answer], user: User) -> list[PresentedAnswer]:
     citations = [citation for answer in answers for citation in answer.citations.all()]
-    behind = {document for answer in answers for document in _documents_behind(answer)}
-    documents = _readable(user, behind | {citation.document_id for citation in citations if citation.document_id})
+    behind = documents_behind_all(answers)
+    cited = {citation.document_id for citation in citations if citation.document_id}
+    documents = _readable(user, cited.union(*behind.values()))
     closest = _closest_chunks(answers, user)
     asked = escalations_shown(answers, user)
-    shown = [_present_one(answer, documents, closest, is_last=answer is answers[-1]) for answer in answers]
+    shown = [
+        _present_one(answer, documents, closest, is_last=answer is answers[-1], is_open=behind[answer.pk] <= documents.keys())
+        for answer in answers
+    ]
     can_make_golden = golden_corpora(user).exists()
     return [replace(item, escalation=asked.get(item.id), can_make_golden=can_make_golden) for item in shown]
 
@@ -172,14 +176,6 @@ def _present(answers: Sequence[Answer], user: User) -> list[PresentedAnswer]:
 def _readable(user: User, ids: Iterable[int]) -> dict[int, Document]:
     documents = readable_documents(user).filter(pk__in=list(ids)).select_related("corpus__owner")
     return {document.pk: document for document in documents}
-
-
-def _documents_behind(answer: Answer) -> set[int]:
-    """What a model had before it when it wrote the answer, and what it was trained on. Its words may come from any of them,
-    whatever it cites."""
-    if answer.route != SPECIALIST:
-        return set()
-    return {int(item["document"]) for item in answer.passages} | trained_documents(answer.refusal.get("adapter", ""))
 
 
 def _closest_chunks(answers: Sequence[Answer], user: User) -> dict[int, Chunk]:
@@ -197,7 +193,10 @@ def _closest_ids(answer: Answer) -> list[int]:
     return list(dict.fromkeys([*(offer.passage for offer in offers_of(answer)), *first]))
 
 
-def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[int, Chunk], *, is_last: bool) -> PresentedAnswer:
+def _present_one(
+    answer: Answer, documents: dict[int, Document], closest: dict[int, Chunk], *, is_last: bool, is_open: bool
+) -> PresentedAnswer:  # fmt: skip
+    """`is_open`: the viewer may read all that a model wrote the answer from."""
     citations = {citation.number: _citation(citation, documents) for citation in answer.citations.all()}
     feedback = getattr(answer, "feedback", None)
     is_rewritten = answer.standalone_question and answer.standalone_question != answer.question
@@ -212,14 +211,12 @@ def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[i
         question=answer.question,
         standalone_question=answer.standalone_question if is_rewritten else "",
         state=answer.state,
-        sentences=tuple(
-            _sentence(item, citations, is_open=_documents_behind(answer) <= documents.keys()) for item in answer.sentences
-        ),
+        sentences=tuple(_sentence(item, citations, is_open=is_open) for item in answer.sentences),
         citations=tuple(citations.values()),
         offered=offered,
         closest=(*offered, *(_opening(answer, closest[passage]) for passage in others))[:CLOSEST_SHOWN],
         error_message=answer.error_message,
-        steps=_steps(answer),
+        steps=_steps(answer, is_open=is_open),
         verdict=feedback.verdict if feedback else "",
         has_documents=answer.corpora_searched > 0 or answer.state != AnswerState.ABSTAINED,
         is_narrowed=answer.conversation.is_narrowed,
@@ -232,13 +229,13 @@ def _present_one(answer: Answer, documents: dict[int, Document], closest: dict[i
     )
 
 
-def _steps(answer: Answer) -> Steps:
+def _steps(answer: Answer, *, is_open: bool) -> Steps:
     total = answer.timings_ms.get("total")
     return Steps(
         corpora=answer.corpora_searched,
         passages=len(answer.passages),
         route=answer.route,
-        model=answer.model,
+        model=answer.model if is_open else answer.model.partition(" + ")[0],  # an adapter's name may tell something, too
         seconds=total / 1000 if total is not None else None,
         timings_ms=answer.timings_ms,
         reason=str(answer.refusal.get("route", "")),

@@ -94,7 +94,7 @@ def _about(row: Answer, item: PresentedAnswer, absolute: Callable[[str], str]) -
         "understood_as": item.standalone_question or item.question,
         "is_unsure": item.is_unsure,
         "route": row.route,
-        "model": row.model,
+        "model": item.steps.model,
         "reason": item.steps.reason,
         "confidence": row.confidence,
         "timings_ms": row.timings_ms,

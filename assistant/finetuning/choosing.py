@@ -8,7 +8,9 @@ from collections.abc import Collection, Sequence
 
 from assistant.finetuning.models import SpecialistVersion, VersionState
 from assistant.finetuning.permissions import is_in_audience
+from assistant.models import Answer
 from ingestion.models import Chunk
+from specialists.router.types import SPECIALIST
 
 NO_DOCUMENT = 0
 
@@ -31,6 +33,24 @@ def may_use(adapter: str, partitions: Collection[int]) -> bool:
     """Whether the adapter is still in use, and for them."""
     version = _version_of(adapter)
     return version is not None and version.state == VersionState.PROMOTED and is_in_audience(version, partitions)
+
+
+def documents_behind(answer: Answer) -> set[int]:
+    """See documents_behind_all."""
+    return documents_behind_all([answer])[answer.pk]
+
+
+def documents_behind_all(answers: Sequence[Answer]) -> dict[int, set[int]]:
+    """By answer, what a model had before it when it wrote it, and what it was trained on: its words may come from any of them,
+    whatever it cites. Of an answer that quotes there is nothing. Two queries for each adapter, however many answers."""
+    written = [answer for answer in answers if answer.route == SPECIALIST]
+    adapters = {str(answer.refusal.get("adapter", "")) for answer in written}
+    trained = {adapter: trained_documents(adapter) for adapter in adapters}
+    behind: dict[int, set[int]] = {answer.pk: set() for answer in answers}
+    for answer in written:
+        shown = {int(item.get("document", NO_DOCUMENT)) for item in answer.passages}
+        behind[answer.pk] = shown | trained[str(answer.refusal.get("adapter", ""))]
+    return behind
 
 
 def trained_documents(adapter: str) -> set[int]:

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from assistant.calibration.services import record_golden
 from assistant.errors import QuestionError
+from assistant.finetuning.choosing import documents_behind
 from assistant.golden.automatic import queue_changed_runs
 from assistant.golden.editing import calibration_key
 from assistant.golden.judging import judge
@@ -165,6 +166,7 @@ def _judged(waiting: GoldenResult, row: Answer) -> dict[str, Any]:
         text=row.text,
         cited={document.source_name for document in documents.values() if document},
     )
+    behind = documents_behind(row)
     failed = row.state == AnswerState.FAILED
     return {
         "outcome": row.state if row.state != AnswerState.STOPPED else AnswerState.FAILED,
@@ -172,7 +174,7 @@ def _judged(waiting: GoldenResult, row: Answer) -> dict[str, Any]:
         "is_cited": judgement.is_cited,
         "problem": (row.error_message if failed else judgement.problem)[:300],
         "sentences": [
-            {"text": item["text"], "documents": _ids(item["citations"], documents)} for item in row.sentences
+            {"text": item["text"], "documents": sorted({*_ids(item["citations"], documents), *behind})} for item in row.sentences
         ],
         "cited": [
             {"document": document.pk, "name": document.source_name, "title": document.title or document.source_name}
