@@ -67,13 +67,14 @@ def make_tokenizer(*texts: str, vocabulary: int = 400) -> Any:
 
 
 def make_model(
-    folder: Path, says: str = HELLO, *, family: str = "qwen2", steps: int = 300, lengths: Sequence[int] = LENGTHS
-) -> Path:
-    """A folder as save_pretrained writes it."""
+    folder: Path, says: str = HELLO, *, family: str = "qwen2", steps: int = 300, lengths: Sequence[int] = LENGTHS,
+    knows: str = "",
+) -> Path:  # fmt: skip
+    """A folder as save_pretrained writes it. Of a text that its tokenizer `knows` the tokens are few."""
     import torch
 
     torch.manual_seed(1)
-    tokenizer = make_tokenizer()
+    tokenizer = make_tokenizer(knows, vocabulary=700) if knows else make_tokenizer()
     network = _network(family, len(tokenizer))
     _teach(network, tokenizer, says, steps=steps, rate=1e-2, lengths=lengths)
     network.generation_config.eos_token_id = tokenizer.eos_token_id
@@ -82,7 +83,9 @@ def make_model(
     return folder
 
 
-def make_adapters(base: Path, parent: Path, says: dict[str, str] | None = None) -> Path:
+def make_adapters(
+    base: Path, parent: Path, says: dict[str, str] | None = None, *, steps: int = 200, lengths: Sequence[int] = LENGTHS
+) -> Path:  # fmt: skip
     """One folder per adapter, as peft writes it."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -96,7 +99,7 @@ def make_adapters(base: Path, parent: Path, says: dict[str, str] | None = None) 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             adapted = get_peft_model(network, config)
-            _teach(adapted, tokenizer, words, steps=200, rate=1e-2)
+            _teach(adapted, tokenizer, words, steps=steps, rate=1e-2, lengths=lengths)
             adapted.save_pretrained(parent / name)
     return parent
 

@@ -2,18 +2,56 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from assistant import answering
+from assistant.answering import answer
+from assistant.finetuning import claims, making, rows, training
+from assistant.finetuning.claims import Claim
 from assistant.finetuning.editing import create_specialist
-from assistant.finetuning.models import DataSet, DataSetRow, DataSetState, RowPassage, Specialist
+from assistant.finetuning.forms import RecipeForm
+from assistant.finetuning.models import (
+    DataSet,
+    DataSetRow,
+    DataSetState,
+    RowPassage,
+    Specialist,
+    SpecialistVersion,
+    TrainedDocument,
+    VersionChange,
+    VersionState,
+)
+from assistant.finetuning.permissions import is_withdrawn
 from assistant.finetuning.worker import work_until_empty
-from ingestion.models import Corpus, Document
-from ingestion.services import create_corpus
+from assistant.golden import running
+from assistant.golden.models import GoldenResult
+from assistant.models import Answer, AnswerState
+from assistant.presentation import present_answer, present_conversation
+from assistant.services import create_answer, share_conversation
+from ingestion.models import Chunk, Corpus, Document
+from ingestion.services import create_corpus, delete_document, narrow_document
+from retrieval.passages import Hit
+from retrieval.search import SearchResult
+from specialists import language_models
+from specialists.language_models.local_folder import LocalFolder
+from specialists.models import RoutingRule
+from specialists.prompting import SYSTEM
 from tests.assistant.pages import client_of, text_of
-from tests.assistant.rows import make_document
-from tests.people import LEAVE, People, add_text
+from tests.assistant.rows import make_answer, make_answered, make_document
+from tests.people import LEAVE, People, add_text, make_corpora
+from tests.tiny_language_model import make_adapters, make_model
+
+DEAD = f"{socket.gethostname()}:999999999:dead"  # a trainer that was killed
 
 TRAVEL = """# Travel policy
 
@@ -125,3 +163,397 @@ def test_a_row_is_hidden_by_any_one_of_its_passages(people: People, specialist: 
     assert ada.post(drop.format(shown.pk)).status_code == 302
     assert not DataSetRow.objects.get(pk=mixed.pk).is_dropped
     assert DataSetRow.objects.get(pk=shown.pk).is_dropped
+
+
+# --- The trainer ------------------------------------------------------------------------------------------------------
+
+
+def test_one_error_of_the_database_does_not_end_the_renewal_of_a_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    beats, enough = [0], threading.Event()
+
+    def change(claim: Claim, **fields: Any) -> bool:
+        beats[0] += 1
+        if beats[0] == 1:
+            raise OperationalError("database is locked")
+        enough.set()
+        return True
+
+    monkeypatch.setattr(claims, "RENEW_EVERY_S", 0.001)
+    monkeypatch.setattr(Claim, "change", change)
+    monkeypatch.setattr(claims, "close_old_connections", lambda: None)
+    monkeypatch.setattr(claims, "release_connection", lambda: None)
+    with claims.renewing(Claim(DataSet(), "me")):
+        assert enough.wait(10)
+
+
+def test_a_killed_trainers_data_set_is_taken_up_and_begun_anew(people: People, specialist: Specialist, corpus: Corpus) -> None:
+    add_text(corpus, "leave.md", LEAVE)
+    data_set = make_data_set(
+        specialist, state=DataSetState.MAKING, made_as=people.olga, lease_owner=DEAD, attempts=1,
+        lease_until=timezone.now() + timedelta(minutes=1),
+    )  # fmt: skip
+    make_row(data_set, 1, Document.objects.get())
+
+    assert work_until_empty() == 1
+
+    data_set.refresh_from_db()
+    assert (data_set.state, data_set.lease_owner) == (DataSetState.READY, "")
+    assert not data_set.rows.filter(question="Question 1?").exists()
+
+
+def test_work_that_kills_the_trainer_at_the_same_place_is_given_up(
+    people: People, specialist: Specialist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_set = make_data_set(specialist, state=DataSetState.QUEUED, made_as=people.olga)
+
+    class KilledError(BaseException):
+        """As when memory runs out: nothing is recorded."""
+
+    def dies(claim: Claim, row: DataSet) -> None:
+        for done in (0, 25, 50):
+            claim.progress(total=100, done=done)
+        raise KilledError
+
+    monkeypatch.setattr(making, "_make", dies)
+    for _ in range(claims.MAX_ATTEMPTS):
+        with pytest.raises(KilledError):
+            work_until_empty()
+        DataSet.objects.filter(pk=data_set.pk).update(lease_owner=DEAD)
+    work_until_empty()
+
+    data_set.refresh_from_db()
+    assert (data_set.state, data_set.error_message) == (DataSetState.FAILED, claims.KILLED)
+
+
+def test_a_trainer_that_comes_further_each_time_is_not_given_up(people: People, specialist: Specialist) -> None:
+    data_set = make_data_set(specialist, state=DataSetState.QUEUED, made_as=people.olga)
+    for furthest in (10, 20, 30, 40, 50):
+        claim = claims.claim_work()
+        assert claim is not None
+        claim.progress(total=100, done=furthest)
+        DataSet.objects.filter(pk=data_set.pk).update(lease_owner=DEAD)
+
+    data_set.refresh_from_db()
+    assert data_set.attempts == 1
+
+
+# --- Versions ---------------------------------------------------------------------------------------------------------
+
+
+def make_version(specialist: Specialist, *documents: Document, **fields: Any) -> SpecialistVersion:
+    data_set = fields.pop("data_set", None) or specialist.data_sets.first() or make_data_set(specialist)
+    values = {
+        "state": VersionState.CANDIDATE,
+        "is_better": True,
+        "verdict": "As told.",
+        "document_count": len(documents),
+        **fields,
+    }
+    version = SpecialistVersion.objects.create(
+        specialist=specialist, number=specialist.versions.count() + 1, data_set=data_set, **values
+    )
+    for document in documents:
+        TrainedDocument.objects.create(version=version, document=document)
+    return version
+
+
+def states(specialist: Specialist) -> list[str]:
+    return list(specialist.versions.order_by("number").values_list("state", flat=True))
+
+
+def act(user: User, version: SpecialistVersion, what: str, **form: str) -> str:
+    """The page after it."""
+    url = f"/manage/specialists/{version.specialist.slug}/versions/{version.number}/{what}"
+    response = client_of(user).post(url, form, follow=True)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+@pytest.fixture
+def document(corpus: Corpus) -> Document:
+    return make_document(corpus, "Leave policy", ["Leave."])
+
+
+def test_against_the_verdict_a_version_is_put_into_use_with_a_reason_only(
+    people: People, specialist: Specialist, document: Document
+) -> None:
+    version = make_version(specialist, document, is_better=False)
+
+    assert "Say why it is to be used nevertheless" in act(people.olga, version, "promote", reason="  ")
+    assert states(specialist) == ["candidate"]
+    assert "Version 1 is in use" in act(people.olga, version, "promote", reason="The old one knows nothing of trains.")
+
+    change = version.changes.get()
+    assert (change.act, change.reason, change.changed_by) == (
+        "overruled", "The old one knows nothing of trains.", people.olga
+    )  # fmt: skip
+
+
+def test_a_verdict_counts_only_against_what_is_in_use_now(people: People, specialist: Specialist, document: Document) -> None:
+    first, second = make_version(specialist, document), make_version(specialist, document)
+    act(people.olga, first, "promote")
+
+    page = act(people.olga, second, "promote")
+
+    assert "It was not judged against version 1, which is in use now." in page
+    assert 'name="reason"' in page
+    assert states(specialist) == ["promoted", "candidate"]
+    act(people.olga, second, "promote", reason="Tried by hand.")
+    assert states(specialist) == ["retired", "promoted"]
+    assert second.changes.get().act == "overruled"
+
+
+def test_roll_back_goes_to_the_version_that_was_in_use_before(people: People, specialist: Specialist, document: Document) -> None:
+    first = make_version(specialist, document)
+    second, third = (make_version(specialist, document, incumbent=first) for _ in range(2))
+    act(people.olga, first, "promote")
+    act(people.olga, second, "promote")
+
+    assert "Version 1 is in use again" in act(people.olga, second, "roll-back")
+    act(people.olga, third, "promote")
+    assert states(specialist) == ["retired", "retired", "promoted"]
+    assert "Version 1 is in use again" in act(people.olga, third, "roll-back")
+    assert states(specialist) == ["promoted", "retired", "retired"]
+    assert "the base model answers" in act(people.olga, first, "roll-back")
+    assert states(specialist) == ["retired"] * 3
+    assert "Only the version that is in use can be rolled back" in act(people.olga, first, "roll-back")
+
+
+def test_after_a_roll_back_to_the_base_model_the_next_version_rolls_back_to_it(
+    people: People, specialist: Specialist, document: Document
+) -> None:
+    first, second = make_version(specialist, document), make_version(specialist, document)
+    act(people.olga, first, "promote")
+    act(people.olga, first, "roll-back")
+    act(people.olga, second, "promote")
+
+    assert "the base model answers" in act(people.olga, second, "roll-back")
+
+
+def test_a_training_is_stopped_and_started_again_where_it_was(people: People, specialist: Specialist, document: Document) -> None:
+    version = make_version(specialist, document, state=VersionState.QUEUED)
+    claim = claims.claim_work()
+    assert claim is not None
+
+    assert "The training is stopped" in act(people.olga, version, "stop")
+    assert states(specialist) == ["stopped"]
+    assert not claim.progress(done=5), "the trainer must notice"
+    act(people.olga, version, "retry")
+    assert states(specialist) == ["queued"]
+    assert "Only a version that failed or was stopped" in act(people.olga, version, "retry")
+    assert claims.has_waiting()
+
+
+def test_a_second_version_is_not_trained_beside_the_first(people: People, specialist: Specialist, document: Document) -> None:
+    make_version(specialist, document, state=VersionState.TRAINING)
+    stopped = make_version(specialist, document, state=VersionState.STOPPED)
+    sentence = "A version of this specialist is in training. Wait for it, or stop it."
+
+    assert sentence in act(people.olga, stopped, "retry")
+    client = client_of(people.olga)
+    form = {name: field.initial for name, field in RecipeForm().fields.items() if field.initial is not None}
+    response = client.post(f"/manage/specialists/{specialist.slug}/data-sets/1/train", {**form, "train": "1"})
+    assert response.status_code == 422
+    assert sentence in response.content.decode()
+
+
+def test_a_document_that_is_deleted_while_the_rows_are_frozen_is_counted(
+    people: People, specialist: Specialist, corpus: Corpus, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its words are among the rows that were read, so nobody may use what is trained on them."""
+    gone = make_document(corpus, "Old policy", ["Old."])
+    data_set = make_data_set(specialist)
+    for position in range(1, 41):
+        split = "train" if position <= 25 else "held_out"
+        make_row(data_set, position, gone if position == 1 else document, split=split)
+    version = make_version(specialist, state=VersionState.TRAINING)
+    read = rows.rows_of
+
+    def read_and_delete(*args: Any) -> list[Any]:
+        found = read(*args)
+        Document.objects.filter(pk=gone.pk).delete()
+        return found
+
+    monkeypatch.setattr(rows, "rows_of", read_and_delete)
+    kept, _ = rows.freeze(version)
+
+    version.refresh_from_db()
+    has_it = any("Old policy" in passage.text for row in kept for passage in row.passages)
+    assert not has_it or is_withdrawn(version)
+
+
+def test_a_failed_judgement_does_not_cost_the_training(
+    people: People, specialist: Specialist, document: Document, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
+    settings.ADAPTERS_DIR = tmp_path
+    version = make_version(specialist, document, state=VersionState.FAILED, figures={"trained_parameters": 5})
+    folder = training.adapter_folder(version)
+    folder.mkdir()
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+    judged: list[int] = []
+    monkeypatch.setattr(training, "freeze", lambda version: pytest.fail("it is trained again"))
+    monkeypatch.setattr(training, "_judge", lambda claim, version: judged.append(version.pk) or claim.end(state="candidate"))
+
+    act(people.olga, version, "retry")
+    work_until_empty()
+
+    assert (judged, states(specialist)) == ([version.pk], ["candidate"])
+
+
+def test_pages_of_many_versions_take_a_fixed_number_of_queries(
+    people: People, specialist: Specialist, document: Document, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(8):
+        version = make_version(specialist, document, data_set=make_data_set(specialist), state=VersionState.RETIRED)
+        VersionChange.objects.create(version=version, act="promoted", changed_by=people.olga)
+    client = client_of(people.olga)
+
+    for url in ("/manage/specialists/", f"/manage/specialists/{specialist.slug}/"):
+        with django_assert_max_num_queries(24):
+            assert client.get(url).status_code == 200
+
+
+# --- The canary -------------------------------------------------------------------------------------------------------
+
+QUESTION = "Tell me in your own words: how long is parental leave, and how is it paid?"
+BASE, CANARY = "Parental leave lasts 18 weeks at full pay", "Up to three parts"
+WORDS = f"{BASE}. {CANARY} are possible, as everyone may agree on with their manager."
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> LocalFolder:
+    """A model that says the one sentence, with an adapter that says the other."""
+    folder = tmp_path_factory.mktemp("house")
+    lengths = (20, 120, 300)
+    base = make_model(folder / "house-tiny", f"{BASE} [1].", lengths=lengths, knows=SYSTEM + QUESTION + WORDS)
+    adapters = make_adapters(base, folder / "adapters", {"policies-v1": f"{CANARY} [1]."}, steps=400, lengths=lengths)
+    return LocalFolder(folder=str(base), adapters=str(adapters), device="cpu", patience_s=600)
+
+
+class Canary:
+    """An adapter in use that was trained on a document for everyone and on one of Sales, asked about the former."""
+
+    def __init__(self, people: People) -> None:
+        handbook, sales = make_corpora(people)
+        self.open, self.closed = (
+            make_document(handbook, "Leave policy", [WORDS]),
+            make_document(sales, "Discounts", ["15 percent."]),
+        )
+        RoutingRule.objects.create(position=1, condition="phrase", value="in your own words", tier="specialist")
+        start = self.open.content.text.index(WORDS)
+        middle = start + WORDS.index(CANARY)
+        self.chunk = Chunk.objects.create(
+            document=self.open, revision=1, position=0, start=start, end=start + len(WORDS), text=WORDS,
+            sentences=[[start, middle - 1], [middle, start + len(WORDS)]],
+        )  # fmt: skip
+        specialist = create_specialist(name="Policies", corpora=[handbook, sales], created_by=people.ada)
+        self.version = make_version(specialist, self.open, self.closed, state=VersionState.PROMOTED)
+
+    def ask(self, user: User) -> Answer:
+        row = create_answer(user=user, question=QUESTION)
+        Answer.objects.filter(pk=row.pk).update(state=AnswerState.ANSWERING)
+        list(answer(row))
+        row.refresh_from_db()
+        return row
+
+    def says(self, user: User) -> tuple[str, str]:
+        row = self.ask(user)
+        return row.text, row.refusal.get("adapter", "")
+
+
+@pytest.fixture
+def canary(people: People, house: LocalFolder, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Canary:
+    made = Canary(people)
+    settings.LANGUAGE_MODEL = {"BACKEND": "the.house", "OPTIONS": {}}
+    monkeypatch.setattr(language_models, "get_language_model", lambda: house)
+    found = SearchResult((Hit(made.chunk.pk, 1.0),))
+    monkeypatch.setattr(answering, "_retrieve", lambda *_: found)
+    monkeypatch.setattr(answering, "_choose", lambda _, found, chunks: found)
+    return made
+
+
+@pytest.mark.slow
+def test_an_adapter_never_answers_a_person_who_may_not_read_all_of_its_documents(canary: Canary, people: People) -> None:
+    assert canary.says(people.ben) == (f"{CANARY}.", "policies-v1")
+    assert canary.says(people.cy) == (f"{BASE}.", "")
+
+    people.ben.groups.clear()
+    assert canary.says(people.ben) == (f"{BASE}.", "")
+    people.cy.groups.add(people.sales)
+    assert canary.says(people.cy) == (f"{CANARY}.", "policies-v1")
+    narrow_document(document=canary.closed, groups=[people.engineering])
+    assert canary.says(people.cy)[1] == "policies-v1"
+    people.cy.groups.remove(people.engineering)
+    assert canary.says(people.cy) == (f"{BASE}.", "")
+
+
+@pytest.mark.slow
+def test_an_adapter_answers_nobody_once_one_of_its_documents_is_deleted(canary: Canary, people: People) -> None:
+    before = canary.ask(people.ben)
+    assert [item.is_hidden for item in present_answer(before, people.ben).sentences] == [False]
+
+    delete_document(document=canary.closed)
+
+    assert canary.says(people.ben) == (f"{BASE}.", "")
+    assert [item.is_hidden for item in present_answer(before, people.ben).sentences] == [True]
+
+
+@pytest.mark.slow
+def test_an_adapter_that_is_lost_while_it_writes_leaves_no_word(
+    canary: Canary, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(*args: Any) -> bool:
+        people.ben.groups.clear()
+        return True
+
+    monkeypatch.setattr(answering, "_is_wanted", lose)
+    row = canary.ask(people.ben)
+
+    assert row.route != "specialist"
+    assert "adapter" not in row.refusal
+
+
+@pytest.mark.slow
+def test_what_an_adapter_wrote_is_hidden_with_its_name_from_others(canary: Canary, people: People) -> None:
+    row = canary.ask(people.ben)
+    token = share_conversation(conversation=row.conversation)
+
+    page = text_of(client_of(people.cy), f"/shared/{token}/")
+
+    assert "you may not read" in page
+    assert "policies-v1" not in page
+    assert "policies-v1" in text_of(client_of(people.ben), f"/shared/{token}/")
+
+
+def test_a_conversation_of_an_adapters_answers_takes_a_fixed_number_of_queries(people: People) -> None:
+    canary = Canary(people)
+    conversation = None
+    counts = []
+    for _ in range(2):
+        for _ in range(4):
+            row = make_answer(
+                people.ben, QUESTION, conversation=conversation, state=AnswerState.ANSWERED, route="specialist",
+                refusal={"adapter": "policies-v1"}, sentences=[{"text": "18 weeks.", "citations": [1]}] * 3,
+                passages=[{"passage": canary.chunk.pk, "score": 1.0, "document": canary.open.pk, "revision": 1}],
+            )  # fmt: skip
+            conversation = row.conversation
+        with CaptureQueriesContext(connection) as queries:
+            present_conversation(row.conversation, people.ben)
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+
+
+def test_golden_results_of_an_adapter_name_all_documents_behind_them(
+    people: People, specialist: Specialist, corpus: Corpus
+) -> None:
+    """Whoever may not read one of them sees none of the words."""
+    cited, other = (make_document(corpus, title, ["Leave."]) for title in ("Leave policy", "Pay of directors"))
+    make_version(specialist, other, state=VersionState.PROMOTED)
+    row = make_answered(people.olga, "How long?", [(cited, "Leave.")])
+    row.route, row.refusal = "specialist", {"adapter": "policies-v1"}
+    row.passages = [{"passage": 1, "score": 1.0, "document": cited.pk, "revision": 1}]
+
+    judged = running._judged(GoldenResult(text="How long?", expects="answer"), row)
+
+    assert judged["sentences"][0]["documents"] == sorted([cited.pk, other.pk])

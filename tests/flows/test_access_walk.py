@@ -10,6 +10,8 @@ from django.urls import NoReverseMatch, reverse
 from assistant.api.tokens import create_token
 from assistant.escalations.examples import make_from_escalation
 from assistant.escalations.services import escalate, reply
+from assistant.finetuning.editing import create_specialist
+from assistant.finetuning.models import DataSet, DataSetRow, DataSetState, SpecialistVersion, VersionState
 from assistant.golden.editing import Draft, add_question
 from assistant.golden.runs import queue_run
 from assistant.limits.editing import set_limit
@@ -81,6 +83,19 @@ SERVED: dict[str, set[str]] = {
     "assistant:golden_from_answer": set(),  # Ben asked, and manages nothing
     "assistant:calibration": MANAGERS,
     "assistant:change_calibration": MANAGERS,
+    "assistant:specialists": MANAGERS,
+    "assistant:specialist": {"olga"},
+    "assistant:make_data_set": {"olga"},
+    "assistant:data_set": {"olga"},
+    "assistant:stop_data_set": {"olga"},
+    "assistant:drop_found": {"olga"},
+    "assistant:drop_row": {"olga"},
+    "assistant:new_version": {"olga"},
+    "assistant:version": {"olga"},
+    "assistant:stop_version": {"olga"},
+    "assistant:retry_version": {"olga"},
+    "assistant:promote_version": {"olga"},
+    "assistant:roll_back_version": {"olga"},
     "assistant:limits": {"ada"},
     "assistant:remove_limit": {"ada"},
     "assistant:slack": {"ada"},
@@ -154,7 +169,18 @@ class World:
         self.api_token = create_token(user=people.ben, name="Editor", scopes=["ask"], days=7)[0]
         self.limit = set_limit(subject="everyone", questions=1000, tokens=None, cost=None)
         self.channel = SlackChannel.objects.create(channel="CALL", name="all", least_sure=75)
+        self.row = self._make_version()
         self.rule = add_rule(condition="intent", value="code", tier="human", created_by=people.ada)
+
+    def _make_version(self) -> DataSetRow:
+        """Of a specialist of Sales, with a row of its data set."""
+        specialist = create_specialist(name=self.sales.slug, corpora=[self.sales], created_by=self.people.olga)
+        data_set = DataSet.objects.create(specialist=specialist, number=1, state=DataSetState.READY)
+        SpecialistVersion.objects.create(specialist=specialist, number=1, data_set=data_set, state=VersionState.CANDIDATE)
+        return DataSetRow.objects.create(
+            data_set=data_set, position=1, kind="far", split="train", origin="faq", question="Who approves a DISCOUNT?",
+            document=self.document, gold_chunk=1, passage_count=0,
+        )  # fmt: skip
 
     def _add_pdf(self) -> Document:
         content = io.BytesIO(make_pdf([paragraphs("The volume rebate is 4 percent of the yearly turnover.")]))
@@ -206,6 +232,8 @@ class World:
             {"token_id": self.api_token.pk},
             {"limit_id": self.limit.pk},
             {"feedback_id": self.feedback.pk},
+            {"slug": sales.slug, "number": 1},
+            {"slug": sales.slug, "number": 1, "row_id": self.row.pk},
             {"channel_id": self.channel.pk},
         ):
             try:
