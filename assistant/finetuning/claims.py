@@ -50,6 +50,10 @@ class Claim:
         held = type(self.work).objects.filter(pk=self.work.pk, lease_owner=self.owner)
         return bool(held.update(**fields))
 
+    def renew(self) -> bool:
+        """False when the work is no longer this claim's."""
+        return self.change(lease_until=timezone.now() + LEASE)
+
     def end(self, **fields: Any) -> bool:
         return self.change(**fields, lease_owner="", lease_until=None, finished_at=timezone.now())
 
@@ -104,7 +108,7 @@ def renewing(claim: Claim) -> Iterator[None]:
         while not done.wait(RENEW_EVERY_S):
             try:
                 close_old_connections()
-                claim.change(lease_until=timezone.now() + LEASE)
+                claim.renew()
             except DatabaseError:  # the lease outlasts several of these
                 logger.warning("A lease could not be renewed", exc_info=True)
         release_connection()

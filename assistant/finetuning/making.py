@@ -62,7 +62,7 @@ def _make(claim: Claim, data_set: DataSet) -> None:
     sections = read_sections(partitions)
     held_out = hold_out({section.document for section in sections.values()}, seed=data_set.seed)
     left_out: Counter[str] = Counter()
-    written = _written(sections, left_out) if data_set.has_written else ()
+    written = _written(claim, sections, left_out) if data_set.has_written else ()
     pairs = _in_turn(distinct([*pairs_in(specialist, person, sections), *written]))[:MOST_ROWS]
     if not claim.progress(total=len(pairs), done=0):
         return
@@ -100,8 +100,8 @@ def _found(question: str, partitions: Sequence[Partition]) -> list[int]:
     return [hit.id for hit in search(question, scope=[partition.key for partition in partitions], top_k=FOUND).hits]
 
 
-def _written(sections: dict[int, Section], left_out: Counter[str]) -> Iterator[Pair]:
-    """By the language model, where the reader agrees on the answer. Raises SpecialistError."""
+def _written(claim: Claim, sections: dict[int, Section], left_out: Counter[str]) -> Iterator[Pair]:
+    """By the language model, where the reader agrees on the answer, while somebody wants them. Raises SpecialistError."""
     from specialists.language_models import get_language_model
     from specialists.reader.serving import ReaderPassage, get_reader
 
@@ -109,8 +109,10 @@ def _written(sections: dict[int, Section], left_out: Counter[str]) -> Iterator[P
     if model is None:
         raise SpecialistError("no_model", "No language model is installed, so none can write questions. Make the set without.")
     reader = get_reader()
-    lend_connection()
     for section in list(sections.values())[:MOST_WRITTEN]:
+        if not claim.renew():
+            return
+        lend_connection()
         pair = ask_about(model, section) if not section.columns else None
         if pair is None:
             left_out[NOT_WRITTEN] += 1
