@@ -14,6 +14,7 @@ from assistant.finetuning.training import find_base
 from ingestion.connections import lend_connection
 from specialists.errors import SpecialistError
 from specialists.finetuning.recipe import FinetuneRecipe
+from specialists.finetuning.rows import check_enough
 
 if TYPE_CHECKING:
     from specialists.finetuning.sizing import Estimate
@@ -25,6 +26,8 @@ def estimate_for(data_set: DataSet, recipe: Mapping[str, Any]) -> tuple[Estimate
     from specialists.finetuning.training import estimate_rows
 
     rows = rows_of(data_set, Split.TRAIN)
+    if wrong := check_enough(rows, rows_of(data_set, Split.HELD_OUT)):
+        return None, wrong
     lend_connection()
     try:
         found = estimate_rows(find_base(), FinetuneRecipe.read(recipe), rows, device=settings.FINETUNING_DEVICE)
