@@ -15,7 +15,7 @@ from assistant.finetuning.editing import create_specialist, queue_data_set, queu
 from assistant.finetuning.errors import FinetuningError
 from assistant.finetuning.making import make_data_set
 from assistant.finetuning.models import DataSet, DataSetState, Specialist, SpecialistVersion, Split, VersionState
-from assistant.finetuning.permissions import specialist_corpora
+from assistant.finetuning.permissions import may_make, specialist_corpora
 from assistant.finetuning.registry import promote_version
 from assistant.finetuning.rows import rows_of
 from assistant.finetuning.training import find_base, train_version
@@ -48,12 +48,13 @@ class Command(BaseCommand):
         except User.DoesNotExist:
             raise CommandError(f"There is no person named {person}.") from None
         try:
-            data_set = self._data_set(name, user, options)
             recipe = {name: options[name] for name in LIMITS} | {
                 "use_rslora": options["rslora"], "quantisation": options["quantisation"],
             }  # fmt: skip
+            chosen = FinetuneRecipe.read(recipe)  # what is wrong with it is said before the data set is made
+            data_set = self._data_set(name, user, options)
             if options["estimate"]:
-                self._say_estimate(data_set, FinetuneRecipe.read(recipe))
+                self._say_estimate(data_set, chosen)
                 return
             version = queue_version(data_set=data_set, created_by=user, recipe=recipe)
             self._train(version)
@@ -72,6 +73,8 @@ class Command(BaseCommand):
             if len(corpora) < len(set(options["corpus"])):
                 raise CommandError(f"{user.username} may not make specialists of all of these corpora, or one is not there.")
             specialist = create_specialist(name=name, corpora=corpora, created_by=user)
+        if not may_make(user, specialist):
+            raise CommandError(f"{user.username} may not make specialists of all of the corpora of {specialist}.")
         if options["data_set"]:
             found = specialist.data_sets.filter(number=options["data_set"]).first()
             if found is None:
