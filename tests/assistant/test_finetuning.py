@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -235,6 +236,53 @@ def test_a_trainer_that_comes_further_each_time_is_not_given_up(people: People, 
 
     data_set.refresh_from_db()
     assert data_set.attempts == 1
+
+
+def test_a_stopped_data_set_has_no_further_questions_written(
+    people: People, specialist: Specialist, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for position in range(3):
+        Chunk.objects.create(document=document, revision=1, position=position, start=0, end=6, text="Leave.", sentences=[[0, 6]])
+    data_set = make_data_set(specialist, state=DataSetState.QUEUED, made_as=people.olga, has_written=True)
+    asked: list[object] = []
+
+    def stop(model: object, section: object) -> None:
+        asked.append(section)
+        client_of(people.olga).post(f"/manage/specialists/{specialist.slug}/data-sets/1/stop")
+
+    monkeypatch.setattr(making, "ask_about", stop)
+    monkeypatch.setattr(language_models, "get_language_model", lambda: object())
+    monkeypatch.setattr("specialists.reader.serving.get_reader", lambda: object())
+    work_until_empty()
+
+    data_set.refresh_from_db()
+    assert (len(asked), data_set.state) == (1, DataSetState.STOPPED)
+
+
+def test_an_estimate_says_that_there_are_too_few_rows(
+    people: People, specialist: Specialist, document: Document, settings: Any
+) -> None:
+    settings.FINETUNING_BASE = "/nowhere"
+    make_row(make_data_set(specialist), 1, document)
+    form = {name: field.initial for name, field in RecipeForm().fields.items() if field.initial is not None}
+
+    url = f"/manage/specialists/{specialist.slug}/data-sets/1/train"
+    page = client_of(people.olga).post(url, {**form, "estimate": "1"}).content.decode()
+
+    assert "There are 1 rows to train on and 0 to judge by; at least 20 and 10 are needed." in page
+
+
+def test_the_command_trains_with_the_rights_of_its_person_only(
+    people: People, specialist: Specialist, document: Document
+) -> None:
+    make_row(make_data_set(specialist), 1, document)
+
+    for person in ("cy", "dan"):
+        with pytest.raises(CommandError, match=f"{person} may not make specialists of all of the corpora of Policies"):
+            call_command("finetune_specialist", "Policies", "--as", person, "--data-set", "1")
+    with pytest.raises(CommandError, match="epochs must be from 1 to 300, not 0"):
+        call_command("finetune_specialist", "Policies", "--as", "olga", "--epochs", "0")
+    assert (specialist.data_sets.count(), specialist.versions.count()) == (1, 0)
 
 
 # --- Versions ---------------------------------------------------------------------------------------------------------
