@@ -155,7 +155,12 @@ def figures_of_all(data_sets: Sequence[DataSet]) -> dict[int, DataSetFigures]:
         flagged=Count("pk", filter=kept & ~Q(findings=[])),
         withdrawn=Count("pk", filter=~whole),
     )
-    found = {item.pop("data_set"): DataSetFigures(**item) for item in counted}
+    found = {
+        item["data_set"]: DataSetFigures(
+            item["training"], item["held_out"], item["dropped"], item["flagged"], item["withdrawn"]
+        )
+        for item in counted
+    }  # fmt: skip
     return {data_set.pk: found.get(data_set.pk, DataSetFigures(0, 0, 0, 0, 0)) for data_set in data_sets}
 
 

@@ -46,7 +46,7 @@ def specialists(request: PersonRequest) -> HttpResponse:
             return redirect("assistant:specialist", slug=made.slug)
     rows = managed_specialists(request.user).prefetch_related("corpora", "versions")
     context = {
-        "specialists": show_specialists(rows),
+        "specialists": show_specialists(list(rows)),
         "form": form,
         "has_corpora": corpora.exists(),
         "has_base": bool(settings.FINETUNING_BASE),
@@ -56,7 +56,7 @@ def specialists(request: PersonRequest) -> HttpResponse:
 
 def specialist(request: PersonRequest, slug: str) -> HttpResponse:
     row = get_specialist_for(request.user, slug)
-    versions = show_versions(row.versions.select_related("specialist", "data_set", "created_by"))
+    versions = show_versions(list(row.versions.select_related("specialist", "data_set", "created_by")))
     data_sets = list(row.data_sets.select_related("made_as"))
     figures = figures_of_all(data_sets)
     context = {
