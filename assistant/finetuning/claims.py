@@ -38,11 +38,12 @@ KILLED = "The trainer stopped three times at the same place, as it does when mem
 @dataclass(slots=True)
 class Claim:
     """Work that this trainer holds. `furthest`: how far it was when it was claimed; `on_progress` is told what was done and how
-    much there is."""
+    much there is; `should_stop`: whether the trainer is to end."""
 
     work: DataSet | SpecialistVersion
     owner: str
     on_progress: Callable[[int, int], object] = lambda *_: None
+    should_stop: Callable[[], bool] = lambda: False
     furthest: int = 0
 
     def change(self, **fields: Any) -> bool:
@@ -64,10 +65,16 @@ class Claim:
         self.on_progress(done, self.work.total)
         if done > self.furthest:
             fields["attempts"] = 1  # this one
-        return self.change(**fields, lease_until=timezone.now() + LEASE)
+        return self.change(**fields, lease_until=timezone.now() + LEASE) and not self.should_stop()
+
+    def release(self) -> None:
+        """Give the work back, to be taken up where it stands by whoever comes next."""
+        self.change(lease_owner="", lease_until=None, attempts=0)
 
 
-def claim_work(*, only: DataSet | SpecialistVersion | None = None) -> Claim | None:
+def claim_work(
+    *, only: DataSet | SpecialistVersion | None = None, should_stop: Callable[[], bool] = lambda: False
+) -> Claim | None:  # fmt: skip
     """The oldest data set, else the oldest version, that waits or whose holder is gone."""
     for work in _open_work():
         if only is not None and work != only:
@@ -75,7 +82,7 @@ def claim_work(*, only: DataSet | SpecialistVersion | None = None) -> Claim | No
         begun = work.state not in (DataSetState.QUEUED, VersionState.QUEUED)
         if begun and not is_abandoned(work.lease_owner, work.lease_until):
             continue
-        claim = Claim(work, new_owner(), furthest=work.done if begun else 0)
+        claim = Claim(work, new_owner(), furthest=work.done if begun else 0, should_stop=should_stop)
         first = DataSetState.MAKING if isinstance(work, DataSet) else VersionState.TRAINING
         state = work.state if begun else first
         taken = type(work).objects.filter(pk=work.pk, state=work.state, lease_owner=work.lease_owner).update(

@@ -45,6 +45,8 @@ def make_data_set(claim: Claim) -> None:
     try:
         with renewing(claim):
             _make(claim, claim.work)
+        if claim.should_stop():
+            claim.release()  # does nothing to a set that has come to its end
     except (SpecialistError, RetrievalError) as error:
         claim.end(state=DataSetState.FAILED, error_message=error.public_message[:500])
     except Exception:  # a bug must end as a failed data set, not as one that waits for ever
@@ -154,7 +156,7 @@ def _store(
     )  # fmt: skip
     RowPassage.objects.bulk_create([
         RowPassage(
-            row=row, document_id=sections[passage.chunk].document, chunk_id=passage.chunk, title=passage.title[:600],
+            row=row, document_id=sections[passage.chunk].document, chunk_id=passage.chunk, title=passage.title,
             revision=revisions[sections[passage.chunk].document], text=passage.text,
         )
         for passage in shown

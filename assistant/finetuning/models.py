@@ -131,7 +131,7 @@ class RowPassage(models.Model):
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="+")
     chunk_id = models.BigIntegerField()
     revision = models.PositiveIntegerField()
-    title = models.CharField(max_length=600)
+    title = models.TextField()
     text = models.TextField()
 
     class Meta:

@@ -53,6 +53,9 @@ def train_version(claim: Claim) -> None:
             _train(claim, version)
             _judge(claim, version)
     except SpecialistError as error:
+        if error.code == STOPPED and claim.should_stop():
+            claim.release()
+            return
         if error.code == STOPPED:
             message = GONE if is_withdrawn(version) else ""
             claim.end(state=VersionState.FAILED if message else VersionState.STOPPED, error_message=message)

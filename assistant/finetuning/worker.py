@@ -23,10 +23,11 @@ _trainer: subprocess.Popen[bytes] | None = None
 
 
 def work_until_empty(*, should_stop: Callable[[], bool] = lambda: False) -> int:
-    """Make data sets and train versions until nothing waits. Returns how many were taken up."""
+    """Make data sets and train versions until nothing waits, or `should_stop` says so: what was begun is then given back, with
+    its checkpoint. Returns how many were taken up."""
     taken = 0
     while not should_stop():
-        claim = claim_work()
+        claim = claim_work(should_stop=should_stop)
         if claim is None:
             return taken
         taken += 1

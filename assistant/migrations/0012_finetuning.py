@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('chunk_id', models.BigIntegerField()),
                 ('revision', models.PositiveIntegerField()),
-                ('title', models.CharField(max_length=600)),
+                ('title', models.TextField()),
                 ('text', models.TextField()),
                 ('document', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='ingestion.document')),
                 ('row', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='passages', to='assistant.datasetrow')),

@@ -278,7 +278,8 @@ def _write(
         (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding="utf-8")
         for path in (folder / WEIGHTS, folder / CARD, folder):
             fsync_path(path)
-        shutil.rmtree(run.output, ignore_errors=True)  # of a training that ended, and was not seen to
+        if run.output.exists():  # of a training that ended, and was not seen to
+            run.output.rename(run.work_folder / "before")
         folder.rename(run.output)
         fsync_path(run.output.parent)
     except OSError as error:

@@ -19,7 +19,7 @@ from assistant import answering
 from assistant.answering import answer
 from assistant.finetuning import claims, making, rows, training
 from assistant.finetuning.claims import Claim
-from assistant.finetuning.editing import create_specialist
+from assistant.finetuning.editing import create_specialist, queue_version
 from assistant.finetuning.forms import RecipeForm
 from assistant.finetuning.models import (
     DataSet,
@@ -44,13 +44,14 @@ from ingestion.services import create_corpus, delete_document, narrow_document
 from retrieval.passages import Hit
 from retrieval.search import SearchResult
 from specialists import language_models
+from specialists.finetuning import judging
 from specialists.language_models.local_folder import LocalFolder
 from specialists.models import RoutingRule
 from specialists.prompting import SYSTEM
 from tests.assistant.pages import client_of, text_of
 from tests.assistant.rows import make_answer, make_answered, make_document
 from tests.people import LEAVE, People, add_text, make_corpora
-from tests.tiny_language_model import make_adapters, make_model
+from tests.tiny_language_model import make_adapters, make_model, make_unread_model
 
 DEAD = f"{socket.gethostname()}:999999999:dead"  # a trainer that was killed
 
@@ -605,3 +606,34 @@ def test_golden_results_of_an_adapter_name_all_documents_behind_them(
     judged = running._judged(GoldenResult(text="How long?", expects="answer"), row)
 
     assert judged["sentences"][0]["documents"] == sorted([cited.pk, other.pk])
+
+
+@pytest.mark.slow
+def test_a_trainer_that_is_told_to_end_gives_its_work_back_and_the_next_one_finishes_it(
+    people: People, specialist: Specialist, document: Document, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FINETUNING_BASE = str(make_unread_model(tmp_path / "models" / "unread-tiny"))
+    settings.FINETUNING_DEVICE = "cpu"
+    settings.ADAPTERS_DIR = tmp_path / "adapters"
+    settings.ADAPTERS_DIR.mkdir()
+    monkeypatch.setattr(judging, "MOST_COMPLETION", 8)
+    data_set = make_data_set(specialist)
+    for position in range(1, 33):
+        make_row(data_set, position, document, split="train" if position <= 20 else "held_out")
+    version = queue_version(data_set=data_set, created_by=people.olga, recipe={"epochs": 2, "batch": 5, "r": 4})
+
+    def is_begun() -> bool:
+        return bool(SpecialistVersion.objects.get(pk=version.pk).done)
+
+    assert work_until_empty(should_stop=is_begun) == 1
+    version.refresh_from_db()
+    assert (version.state, version.lease_owner, version.done) == (VersionState.TRAINING, "", 1)
+
+    assert work_until_empty() == 1
+    version.refresh_from_db()
+    assert (version.state, version.error_message) == (VersionState.CANDIDATE, "")
+    assert [step for step, _ in version.losses] == list(range(1, 9))
+    assert version.verdict and version.judgement["rows"] == 12
+    assert version.document_count == 1
+    assert DataSet.objects.get(pk=data_set.pk).state == DataSetState.FROZEN
+    assert sorted(path.name for path in settings.ADAPTERS_DIR.iterdir()) == [version.adapter_name]
