@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 from retrieval.errors import RetrievalError
 
 POLL_S = 0.02
+PROBE_BYTES = 2**20
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -61,6 +63,17 @@ def disk_errors() -> Iterator[None]:
 def is_disk_full(error: Exception) -> bool:
     """Whether an error of a native library, which knows the system's error only as text, is that of a disk that takes no more."""
     return any(int(number) in FULL for number in re.findall(r"(?:os error |code: )(\d+)", str(error)))
+
+
+def takes_no_more(folder: Path) -> bool:
+    """Whether a file of PROBE_BYTES cannot be written there: asked where a library's thread has died and does not say of what."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(PROBE_BYTES))
+            file.flush()
+    except OSError as error:
+        return error.errno in FULL
+    return False
 
 
 def disk_full() -> RetrievalError:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from retrieval.files import disk_full, is_disk_full
+from retrieval.files import disk_full, is_disk_full, takes_no_more
 from retrieval.lexical_files import META, Seen, verify_segments
 from retrieval.partitions import index_corrupt
 from retrieval.passages import Hit, Passage, best_first, without_surrogates
@@ -132,7 +132,7 @@ def write_lexical(folder: Path, *, add: Sequence[Passage], remove: Iterable[int]
         writer.commit()
         writer.wait_merging_threads()  # else few commits live long enough to be merged
     except ValueError as error:
-        raise (disk_full() if is_disk_full(error) else index_corrupt()) from error
+        raise (disk_full() if is_disk_full(error) or takes_no_more(folder) else index_corrupt()) from error
 
 
 def _document(passage: Passage, fields: frozenset[str]) -> Any:

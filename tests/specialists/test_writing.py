@@ -18,7 +18,7 @@ class Scripted:
         self.pieces, self.reason = pieces, reason
         self.asked: list[Sequence[Message]] = []
 
-    def generate(self, messages: Sequence[Message], *, most_tokens: int) -> Iterator[Piece | End]:
+    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Piece | End]:
         self.asked.append(messages)
         yield from map(Piece, self.pieces)
         yield End(self.reason, 300, len(self.pieces))
