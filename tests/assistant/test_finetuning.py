@@ -126,7 +126,9 @@ def make_data_set(specialist: Specialist, **fields: Any) -> DataSet:
 def test_it_makes_a_data_set_through_the_pages_and_hides_rows_from_who_may_not_read_them(
     people: People, specialist: Specialist, corpus: Corpus
 ) -> None:
-    add_documents(corpus, people)
+    secret = add_documents(corpus, people)
+    for number, topic in enumerate(("badges", "bicycles", "lockers", "printers", "visitors", "windows")):
+        add_text(corpus, f"{topic}.md", f"# House rules {number}\n\n## Use of {topic}\n\nAsk the porter about {topic} by noon.\n")
     olga, ada = client_of(people.olga), client_of(people.ada)
 
     made = olga.post(f"/manage/specialists/{specialist.slug}/data-sets/")
@@ -138,8 +140,14 @@ def test_it_makes_a_data_set_through_the_pages_and_hides_rows_from_who_may_not_r
         name: "".join(text_of(client, f"{made.headers['Location']}?show={part}") for part in ("kept", "held_out"))
         for name, client in (("olga", olga), ("ada", ada))
     }
-    assert "bonus of the directors" in pages["olga"]
-    assert "breakfast included" in pages["ada"]
+    hidden = [
+        row.document == secret or row.passages.filter(document=secret).exists() for row in data_set.rows.filter(is_dropped=False)
+    ]
+    assert len(set(hidden)) == 2
+    for row, is_hidden in zip(data_set.rows.filter(is_dropped=False), hidden, strict=True):
+        assert row.question in pages["olga"]
+        assert (row.question in pages["ada"]) != is_hidden
+    assert "director" in pages["olga"]
     assert "director" not in pages["ada"]
     assert "hidden: from documents that you may not read" in pages["ada"]
     assert "hidden: from documents" not in pages["olga"]
