@@ -6,25 +6,21 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-
-from django.db import close_old_connections
 
 from ingestion.connections import release_connection
 from ingestion.parsers.base import ParsedDocument
 from ingestion.pipeline import Claim, Draft, claim_documents, draft, index, parse, renew
 from ingestion.removals import drain_removals
+from ingestion.renewing import renewing
 
 logger = logging.getLogger(__name__)
 
 BATCH_DOCUMENTS = 32
 BATCH_CHUNKS = 512
 PARSERS_AT_ONCE = 2
-RENEW_EVERY_S = 15.0
 
 
 def work_until_empty(*, should_stop: Callable[[], bool] = lambda: False) -> int:
@@ -61,7 +57,7 @@ def ingest(claims: Sequence[Claim]) -> None:
     from retrieval.embedders import get_embedder
 
     count_tokens = get_embedder().count_tokens
-    with _renewing(claims), ThreadPoolExecutor(PARSERS_AT_ONCE, thread_name_prefix="parse") as parsers:
+    with renewing(lambda: renew(claims)), ThreadPoolExecutor(PARSERS_AT_ONCE, thread_name_prefix="parse") as parsers:
         waiting: list[Draft] = []
         for claim, parsed in zip(claims, parsers.map(_parse, claims), strict=True):
             item = draft(claim, parsed, count_tokens) if parsed is not None else None
@@ -78,23 +74,3 @@ def _parse(claim: Claim) -> ParsedDocument | None:
         return parse(claim)
     finally:
         release_connection()  # the pool's threads end with the batch; their connections must not outlive them
-
-
-@contextmanager
-def _renewing(claims: Sequence[Claim]) -> Iterator[None]:
-    """Keep the leases alive from a thread of its own: a slow file or a long embedding must not look like a death."""
-    done = threading.Event()
-
-    def beat() -> None:
-        while not done.wait(RENEW_EVERY_S):
-            close_old_connections()
-            renew(claims)
-        release_connection()
-
-    thread = threading.Thread(target=beat, name="lease", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

@@ -5,15 +5,11 @@ nothing."""
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, close_old_connections
 from django.db.models import F
 from django.utils import timezone
 
@@ -26,11 +22,8 @@ from assistant.finetuning.models import (
     VersionState,
 )
 from assistant.leases import is_abandoned, new_owner
-from ingestion.connections import release_connection
 
-logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=90)
-RENEW_EVERY_S = 15.0
 MAX_ATTEMPTS = 3
 KILLED = "The trainer stopped three times at the same place, as it does when memory runs out. Take a smaller window or 4bit."
 
@@ -104,26 +97,3 @@ def has_waiting() -> bool:
 def _open_work() -> list[DataSet | SpecialistVersion]:
     data_sets = DataSet.objects.filter(state__in=OPEN_DATA_SETS).order_by("pk")
     return [*data_sets, *SpecialistVersion.objects.filter(state__in=OPEN_VERSIONS).order_by("pk")]
-
-
-@contextmanager
-def renewing(claim: Claim) -> Iterator[None]:
-    """Keep the lease alive from a thread of its own: a step that takes long must not look like a death."""
-    done = threading.Event()
-
-    def beat() -> None:
-        while not done.wait(RENEW_EVERY_S):
-            try:
-                close_old_connections()
-                claim.renew()
-            except DatabaseError:  # the lease outlasts several of these
-                logger.warning("A lease could not be renewed", exc_info=True)
-        release_connection()
-
-    thread = threading.Thread(target=beat, name="lease", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

@@ -11,12 +11,13 @@ from dataclasses import asdict
 from django.db import transaction
 
 from assistant.errors import UNEXPECTED
-from assistant.finetuning.claims import KILLED, MAX_ATTEMPTS, Claim, renewing
+from assistant.finetuning.claims import KILLED, MAX_ATTEMPTS, Claim
 from assistant.finetuning.models import DataSet, DataSetRow, DataSetState, RowPassage, Split
 from assistant.finetuning.permissions import may_make, partitions_for
 from assistant.finetuning.sections import pairs_in, read_sections
 from ingestion.connections import lend_connection
 from ingestion.models import Document, Partition
+from ingestion.renewing import renewing
 from retrieval.errors import RetrievalError
 from specialists.errors import SpecialistError
 from specialists.finetuning.asking import NOT_WRITTEN, ask_about
@@ -43,7 +44,7 @@ def make_data_set(claim: Claim) -> None:
         claim.end(state=DataSetState.FAILED, error_message=KILLED)
         return
     try:
-        with renewing(claim):
+        with renewing(claim.renew):
             _make(claim, claim.work)
         if claim.should_stop():
             claim.release()  # does nothing to a set that has come to its end

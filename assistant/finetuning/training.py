@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from assistant.errors import UNEXPECTED
-from assistant.finetuning.claims import KILLED, MAX_ATTEMPTS, Claim, renewing
+from assistant.finetuning.claims import KILLED, MAX_ATTEMPTS, Claim
 from assistant.finetuning.models import SpecialistVersion, VersionState
 from assistant.finetuning.permissions import is_withdrawn
 from assistant.finetuning.registry import in_use
 from assistant.finetuning.rows import freeze, to_judge
 from ingestion.connections import lend_connection
+from ingestion.renewing import renewing
 from specialists.errors import SpecialistError
 from specialists.finetuning.recipe import FinetuneRecipe
 from specialists.finetuning.rows import Row
@@ -49,7 +50,7 @@ def train_version(claim: Claim) -> None:
         claim.end(state=VersionState.FAILED, error_message=KILLED)
         return
     try:
-        with renewing(claim):
+        with renewing(claim.renew):
             _train(claim, version)
             _judge(claim, version)
     except SpecialistError as error:

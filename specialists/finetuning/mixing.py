@@ -6,7 +6,7 @@ After RAFT (Zhang et al. 2024), whose models see distractors in training; the sh
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from specialists.finetuning.pairs import Pair, Section
@@ -118,18 +118,3 @@ def _passage(section: Section) -> RowPassage:
 _MAKING: dict[str, Callable[[Pair, Sequence[Section], Sequence[Section], random.Random], Row | None]] = {
     "near": _near, "altered": _altered, "far": _far, "unanswerable": _without,
 }  # fmt: skip
-
-
-def spread(mixed: Sequence[Mixed], most: int, *, seed: int) -> Iterator[Mixed]:
-    """At most so many, documents taking turns, so that a long one does not fill the set."""
-    by_document: dict[int, list[Mixed]] = {}
-    for item in mixed:
-        by_document.setdefault(item.pair.section.document, []).append(item)
-    for items in by_document.values():
-        random.Random(f"{seed} {items[0].pair.section.document}").shuffle(items)
-    left = most
-    while left > 0 and any(by_document.values()):
-        for items in by_document.values():
-            if items and left > 0:
-                left -= 1
-                yield items.pop()

@@ -39,6 +39,7 @@ from assistant.golden.models import GoldenResult
 from assistant.models import Answer, AnswerState
 from assistant.presentation import present_answer, present_conversation
 from assistant.services import create_answer, share_conversation
+from ingestion import renewing
 from ingestion.models import Chunk, Corpus, Document
 from ingestion.services import create_corpus, delete_document, narrow_document
 from retrieval.passages import Hit
@@ -188,11 +189,11 @@ def test_one_error_of_the_database_does_not_end_the_renewal_of_a_lease(monkeypat
         enough.set()
         return True
 
-    monkeypatch.setattr(claims, "RENEW_EVERY_S", 0.001)
+    monkeypatch.setattr(renewing, "EVERY_S", 0.001)
     monkeypatch.setattr(Claim, "change", change)
-    monkeypatch.setattr(claims, "close_old_connections", lambda: None)
-    monkeypatch.setattr(claims, "release_connection", lambda: None)
-    with claims.renewing(Claim(DataSet(), "me")):
+    monkeypatch.setattr(renewing, "close_old_connections", lambda: None)
+    monkeypatch.setattr(renewing, "release_connection", lambda: None)
+    with renewing.renewing(Claim(DataSet(), "me").renew):
         assert enough.wait(10)
 
 

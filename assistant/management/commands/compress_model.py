@@ -23,6 +23,7 @@ from specialists.language_models.folders import ModelFolder, read_model_folder
 from specialists.language_models.local_folder import LocalFolder
 
 MIB = 2**20
+COPY = "What was merged or healed holds words of the rows' documents: serve it only where everybody may read all of them."
 
 
 class Command(BaseCommand):
@@ -91,6 +92,7 @@ class Command(BaseCommand):
         ):
             self.stdout.write(f"{label:20} {old:>24} → {new}")
         self.stdout.write(report.sentence)
+        self.stdout.write(COPY)
 
 
 def _data_set(specialist: Specialist, number: int | None) -> DataSet:
