@@ -62,6 +62,20 @@ def write_passages(
         save_dense(folder, index, embedder=embedder.name, generation=current.manifest.generation + 1 if current else 1)
 
 
+def stored_vectors(partition: str, ids: Sequence[int]) -> dict[int, FloatMatrix]:
+    """The vectors of those of these passages that are in the partition, by id, each (dimension,); none when it cannot be read
+    or is another embedder's."""
+    try:
+        snapshot = open_dense(partition) if ids else None
+        if snapshot is None:
+            return {}
+        snapshot.check_embedder(get_embedder().name)
+    except RetrievalError:
+        return {}
+    found = np.intersect1d(np.array(ids, np.int64), snapshot.index.ids())
+    return dict(zip(found.tolist(), snapshot.index.vectors(found), strict=True))
+
+
 def remove_passages(partition: str, ids: Sequence[int], *, wait_s: float = 60) -> None:
     """Take passages out; ids that are not there are ignored. Needs no embedder, so it works after the model was changed.
 

@@ -27,14 +27,20 @@ def quiet_export() -> Iterator[None]:
 
 def fuse(raw: Path, fused: Path, *, config: Path) -> Path:
     """Merge attention, GELU and normalisation into ONNX Runtime's own operators, for the families that it knows. `config` is
-    the encoder's config.json. Returns the graph to go on with."""
+    the encoder's config.json. Returns the graph to go on with. Normalisations stay apart from the additions before them, as
+    in open_session."""
     from onnxruntime.transformers import optimizer
+    from onnxruntime.transformers.fusion_options import FusionOptions
 
     encoder = json.loads(config.read_text(encoding="utf-8"))
     if encoder.get("model_type") not in FUSED_FAMILIES:
         return raw
     heads, size = int(encoder["num_attention_heads"]), int(encoder["hidden_size"])
-    optimised = optimizer.optimize_model(str(raw), model_type="bert", num_heads=heads, hidden_size=size, opt_level=0)
+    options = FusionOptions("bert")
+    options.enable_skip_layer_norm = False
+    optimised = optimizer.optimize_model(
+        str(raw), model_type="bert", num_heads=heads, hidden_size=size, optimization_options=options, opt_level=0
+    )
     optimised.save_model_to_file(str(fused))
     return fused
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from retrieval.embedders.prepared import Precision, read_prepared
 from retrieval.embedders.sources import model_slug
 from retrieval.errors import RetrievalError
+from retrieval.onnx_session import open_session
 from retrieval.passages import FloatMatrix, without_surrogates
 
 
@@ -25,7 +26,6 @@ class OnnxEmbedder:
     Measured on two cores, 200-token passages: 39-41 per second alone, 38-43 in batches of 512 to 2048 tokens."""
 
     def __init__(self, threads: int = 0, precision: Precision = "auto", folder: Path | None = None) -> None:
-        import onnxruntime
         from tokenizers import Tokenizer
 
         folder = folder or settings.MODELS_DIR / model_slug(settings.EMBEDDING_MODEL)
@@ -44,11 +44,7 @@ class OnnxEmbedder:
         self._cut = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._cut.enable_truncation(prepared.window)
         self._cut.no_padding()
-        session_options = onnxruntime.SessionOptions()
-        session_options.intra_op_num_threads = 1  # the texts run side by side instead
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), session_options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(folder / "model.onnx")
 
     def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
         """(len(texts), dimension) float32 rows of length 1."""

@@ -15,6 +15,7 @@ from retrieval.embedders.sources import ModelSource, find_source
 from retrieval.errors import RetrievalError
 from retrieval.files import fsync_path, locked, sha256_of
 from retrieval.onnx_export import fuse, quantise, quiet_export
+from retrieval.onnx_session import open_session
 from retrieval.passages import FloatMatrix
 
 LEAST_AGREEMENT = 0.98
@@ -149,11 +150,7 @@ def _export(source: ModelSource, path: Path) -> FloatMatrix:
 
 def _agreement(source: ModelSource, model: Path, reference: FloatMatrix) -> float:
     """Mean cosine between an ONNX model's vectors of SAMPLE and the reference, one text per run."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = len(os.sched_getaffinity(0))
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    session = open_session(model, threads=len(os.sched_getaffinity(0)))
     vectors = []
     for encoding in _tokenizer(source).encode_batch(list(SAMPLE)):
         ids = np.array([encoding.ids], np.int64)

@@ -12,7 +12,7 @@ from retrieval.files import sha256_of
 
 MANIFEST = "manifest.json"
 FILES = ("model.onnx", "tokenizer.json")
-LAYOUT = 1  # raise it when the exported graph changes, so that old folders are prepared anew
+LAYOUT = 2  # raise it when the exported graph changes, so that old folders are prepared anew
 Precision = Literal["auto", "int8", "fp32"]
 
 
@@ -47,7 +47,10 @@ def read_prepared(folder: Path) -> PreparedModel:
         raise RetrievalError("embedder_not_prepared", message, permanent=True) from None
     except (ValueError, TypeError):
         raise _corrupt() from None
-    if prepared.layout != LAYOUT or set(prepared.sha256) != set(FILES):
+    if prepared.layout != LAYOUT:
+        message = "The embedding model was prepared for another version. An administrator must run manage.py prepare_models."
+        raise RetrievalError("embedder_not_prepared", message, permanent=True)
+    if set(prepared.sha256) != set(FILES):
         raise _corrupt()
     for name, digest in prepared.sha256.items():
         if not (folder / name).is_file() or sha256_of(folder / name) != digest:

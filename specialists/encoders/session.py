@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.onnx_session import open_session
 from specialists.encoders.base import load_tokenizer
 from specialists.encoders.bundle import Card, base_of
 from specialists.encoders.export import INPUTS, MODEL
@@ -23,14 +24,10 @@ class SpecialistSession:
     scores would depend on its neighbours; alone they are always the same, and nothing is spent on padding."""
 
     def __init__(self, source: Path, card: Card, prepared: Path, *, threads: int = 0) -> None:
-        import onnxruntime
-
         self.card = card
         self.threads = threads or len(os.sched_getaffinity(0))
         self.pairs = PairEncoder(load_tokenizer(base_of(card, source)), window=card.window)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(prepared / MODEL), options, providers=["CPUExecutionProvider"])
+        self._session = open_session(prepared / MODEL)
 
     def run(self, windows: Sequence[Window]) -> list[tuple[FloatArray, ...]]:
         """Per window its heads' outputs: (tokens, outputs) for a token head, (outputs,) for a pair head."""

@@ -77,8 +77,9 @@ def test_it_refuses_a_damaged_file(prepared: Path, name: str) -> None:
 def test_it_asks_for_a_new_preparation_when_the_layout_has_changed(prepared: Path) -> None:
     manifest = json.loads((prepared / "manifest.json").read_text())
     (prepared / "manifest.json").write_text(json.dumps({**manifest, "layout": 0}))
-    with pytest.raises(RetrievalError, match="embedder_corrupt"):
+    with pytest.raises(RetrievalError, match="embedder_not_prepared") as caught:
         read_prepared(prepared)
+    assert "prepare_models" in caught.value.public_message
 
 
 def test_it_refuses_a_folder_that_is_no_model(tmp_path: Path, settings: Any) -> None:
