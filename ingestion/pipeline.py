@@ -1,4 +1,5 @@
-"""From a queued document to a ready one: claim → parse → chunk → embed → index → flip. Every step may be killed and redone.
+"""From a queued document to a ready one: claim → parse → chunk → embed (in embedding.py) → index → flip. Every step may be
+killed and redone.
 
 A claim is a lease: a conditional UPDATE that names its owner and its end. Whoever lost the lease (because the document was
 changed, moved, deleted or claimed again) finds that out at the next step and throws its work away.
@@ -10,9 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import accumulate
 
-import numpy as np
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -22,7 +21,6 @@ from ingestion.models import Chunk, Document, DocumentState, DocumentText, Pendi
 from ingestion.parsers.base import ParsedDocument, ParseError
 from ingestion.parsers.sandbox import parse_file
 from ingestion.services import original_path
-from retrieval.embedders import Embedder
 from retrieval.errors import RetrievalError
 from retrieval.passages import FloatMatrix, Passage
 
@@ -31,7 +29,6 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 3
 MAX_CHUNKS = 20_000
-EMBED_AT_ONCE = 128  # passages, between two looks at the clock
 IN_WORK = (DocumentState.PARSING, DocumentState.INDEXING)
 
 
@@ -55,17 +52,20 @@ class Draft:
 # --- The lease --------------------------------------------------------------------------------------------------------
 
 
-def claim_documents(*, owner: str, limit: int) -> list[Claim]:
+def claim_documents(*, owner: str, limit: int, only_new: bool = False) -> list[Claim]:
     """Take up to `limit` documents that are queued or whose lease has run out.
 
-    A document that was lost once comes alone, after all others: when the worker dies of it again, it is known whose fault it
-    was, and no neighbour is charged. Lost three times, it is a failure, not a loop.
+    A document that was lost once comes alone, after all others, and never with `only_new`: when the worker dies of it again,
+    it is known whose fault it was, and no neighbour is charged. Lost three times, it is a failure, not a loop.
     """
     now = timezone.now()
     waiting = Q(state=DocumentState.QUEUED) | Q(state__in=IN_WORK, lease_until__lt=now)
     claims = []
     candidates = Document.objects.filter(waiting).select_related("partition", "corpus").order_by("updated_at")
-    for document in list(candidates.filter(attempts=0)[:limit]) or list(candidates.filter(attempts__gt=0)[:1]):
+    chosen = list(candidates.filter(attempts=0)[:limit])
+    if not chosen and not only_new:
+        chosen = list(candidates.filter(attempts__gt=0)[:1])
+    for document in chosen:
         token = f"{owner}/{document.attempts + 1}/{now.timestamp():.3f}"
         taken = (
             Document.objects.filter(pk=document.pk, attempts=document.attempts)
@@ -120,8 +120,10 @@ def put_back(claim: Claim, message: str) -> None:
 def _drop_drafts(document: Document) -> None:
     """Forget chunks that never became live."""
     drafts = Chunk.objects.filter(document=document.pk).exclude(revision=F("document__revision"))
-    _schedule_removal(document.partition.key, list(drafts.values_list("pk", flat=True)))
-    drafts.delete()
+    ids = list(drafts.values_list("pk", flat=True))
+    if ids:
+        _schedule_removal(document.partition.key, ids)
+        drafts.delete()
 
 
 def _schedule_removal(key: str, ids: Sequence[int]) -> None:
@@ -183,38 +185,12 @@ def _chunk(document: Document, parsed: ParsedDocument, item: ChunkDraft) -> Chun
     )  # fmt: skip
 
 
-def index(drafts: Sequence[Draft]) -> None:
-    """Embed the drafts together (long batches are quick batches), write each partition once, and make them live."""
-    from retrieval.embedders import get_embedder
-
-    if not drafts:
-        return
-    passages = [Passage(chunk.pk, chunk.text, chunk.context) for draft in drafts for chunk in draft.chunks]
-    vectors = _embed(get_embedder(), drafts, [passage.searchable_text for passage in passages])
-    by_partition: dict[str, list[Draft]] = {}
-    for item in drafts:
-        by_partition.setdefault(item.claim.document.partition.key, []).append(item)
-    row_of = {passage.id: row for row, passage in enumerate(passages)}
-    for key, members in by_partition.items():
-        rows = [row_of[chunk.pk] for item in members for chunk in item.chunks]
-        _write(key, members, [passages[row] for row in rows], vectors[rows])
+def report_progress(claim: Claim, chunks_embedded: int) -> None:
+    _held(claim, chunks_embedded=chunks_embedded)
 
 
-def _embed(embedder: Embedder, drafts: Sequence[Draft], texts: Sequence[str]) -> FloatMatrix:
-    """The texts' vectors, with the documents' progress on their rows as it goes."""
-    parts: list[FloatMatrix] = []
-    ends = list(accumulate(len(item.chunks) for item in drafts))
-    for start in range(0, len(texts), EMBED_AT_ONCE):
-        parts.append(embedder.embed_passages(texts[start : start + EMBED_AT_ONCE]))
-        done = start + len(parts[-1])
-        for item, end in zip(drafts, ends, strict=True):
-            begin = end - len(item.chunks)
-            if begin < done and end > start:
-                _held(item.claim, chunks_embedded=min(done, end) - begin)
-    return np.concatenate(parts)
-
-
-def _write(key: str, drafts: Sequence[Draft], passages: Sequence[Passage], vectors: FloatMatrix) -> None:
+def make_live(key: str, drafts: Sequence[Draft], passages: Sequence[Passage], vectors: FloatMatrix) -> None:
+    """Write the passages of these drafts, (len(passages), dimension) vectors, into their partition at once, and flip each."""
     from retrieval.indexing import write_passages
 
     try:
@@ -241,8 +217,11 @@ def flip(item: Draft) -> bool:
     if not is_ours:
         return False
     old = Chunk.objects.filter(document=document.pk).exclude(revision=revision)
-    _schedule_removal(document.partition.key, list(old.values_list("pk", flat=True)))
-    old.delete()
+    ids = list(old.values_list("pk", flat=True))
+    if ids:
+        _schedule_removal(document.partition.key, ids)
+        old.delete()
     data = item.parsed.to_json()
-    DocumentText.objects.update_or_create(document_id=document.pk, defaults={"text": data["text"], "blocks": data["blocks"]})
+    text = DocumentText(document_id=document.pk, text=data["text"], blocks=data["blocks"])
+    DocumentText.objects.bulk_create([text], update_conflicts=True, unique_fields=["document"], update_fields=["text", "blocks"])
     return True

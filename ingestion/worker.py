@@ -1,5 +1,5 @@
-"""Works the queue of documents: claims a batch, parses it two at a time, embeds and indexes it together. Runs in the
-embedded worker (manage.py run_worker) and in Celery workers alike; several may run at once."""
+"""Works the queue of documents: claims them, parses two at a time, and embeds one batch while the next is being read. Runs in
+the embedded worker (manage.py run_worker) and in Celery workers alike; several may run at once."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from ingestion.connections import release_connection
+from ingestion.embedding import EmbeddingBatch
 from ingestion.parsers.base import ParsedDocument
-from ingestion.pipeline import Claim, Draft, claim_documents, draft, index, parse, renew
+from ingestion.pipeline import Claim, Draft, claim_documents, draft, parse, renew
 from ingestion.removals import drain_removals
 from ingestion.renewing import renewing
 
 logger = logging.getLogger(__name__)
 
-BATCH_DOCUMENTS = 32
+CLAIMED_AT_ONCE = 32
 BATCH_CHUNKS = 512
+BATCH_DOCUMENTS = 128
 PARSERS_AT_ONCE = 2
 
 
@@ -28,15 +31,91 @@ def work_until_empty(*, should_stop: Callable[[], bool] = lambda: False) -> int:
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
     taken = 0
     drain_removals()
-    while not should_stop():
-        claims = claim_documents(owner=owner, limit=BATCH_DOCUMENTS)
-        if not claims:
-            break
-        taken += len(claims)
-        ingest(claims)
-        drain_removals()
-        _compact({claim.document.partition.key for claim in claims})
+    with _line() as line:
+        while not should_stop():
+            claims = claim_documents(owner=owner, limit=CLAIMED_AT_ONCE, only_new=line.is_busy)
+            if claims:
+                taken += len(claims)
+                line.take(claims)
+            elif line.is_busy:
+                line.finish()  # a document that was lost once is claimed only when no other is held
+            else:
+                break
     return taken
+
+
+def ingest(claims: Sequence[Claim]) -> None:
+    """Bring these documents to an end state."""
+    with _line() as line:
+        line.take(claims)
+
+
+class _Line:
+    """Documents on their way. A batch is embedded when it is large enough, while the next is being read; the last one when
+    nothing else is queued."""
+
+    def __init__(self, parsers: ThreadPoolExecutor, embedding: ThreadPoolExecutor) -> None:
+        from retrieval.embedders import get_embedder
+
+        self._count_tokens = get_embedder().count_tokens
+        self._parsers = parsers
+        self._pool = embedding
+        self._taken: tuple[Claim, ...] = ()
+        self._waiting: list[Draft] = []
+        self._batch: EmbeddingBatch | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._waiting or self._batch)
+
+    def renew(self) -> None:
+        batch = self._batch
+        drafts = [*self._waiting, *(batch.drafts if batch else ())]
+        renew([*self._taken, *(item.claim for item in drafts)])
+
+    def take(self, claims: Sequence[Claim]) -> None:
+        """Read and cut these documents, and embed what is enough for a batch. One that was lost once is finished alone."""
+        self._taken = tuple(claims)
+        for claim, parsed in zip(claims, self._parsers.map(_parse, claims), strict=True):
+            item = draft(claim, parsed, self._count_tokens) if parsed is not None else None
+            if item is not None:
+                self._waiting.append(item)
+            if self._batch and self._batch.is_done:
+                self._write()
+            if len(self._waiting) >= BATCH_DOCUMENTS or sum(len(entry.chunks) for entry in self._waiting) >= BATCH_CHUNKS:
+                self._embed()
+        if any(claim.document.attempts > 1 for claim in claims):
+            self.finish()
+
+    def finish(self) -> None:
+        if self._waiting:
+            self._embed()
+        self._write()
+
+    def _embed(self) -> None:
+        self._write()
+        self._batch, self._waiting = EmbeddingBatch(self._waiting, self._pool), []
+
+    def _write(self) -> None:
+        if self._batch is None:
+            return
+        keys = self._batch.write()
+        self._batch = None
+        drain_removals()
+        _compact(keys)
+
+
+@contextmanager
+def _line() -> Iterator[_Line]:
+    """A line that is finished at the end, with its threads and the renewal of its leases."""
+    with (
+        ThreadPoolExecutor(PARSERS_AT_ONCE, thread_name_prefix="parse") as parsers,
+        ThreadPoolExecutor(1, thread_name_prefix="embed") as embedding,
+    ):
+        line = _Line(parsers, embedding)
+        with renewing(line.renew):
+            yield line
+            line.finish()
 
 
 def _compact(keys: Iterable[str]) -> None:
@@ -52,25 +131,8 @@ def _compact(keys: Iterable[str]) -> None:
             logger.warning("Index %s could not be compacted: %s", key, error.code)
 
 
-def ingest(claims: Sequence[Claim]) -> None:
-    """Bring these documents to an end state. Embedding waits until a good batch is together, or the last is parsed."""
-    from retrieval.embedders import get_embedder
-
-    count_tokens = get_embedder().count_tokens
-    with renewing(lambda: renew(claims)), ThreadPoolExecutor(PARSERS_AT_ONCE, thread_name_prefix="parse") as parsers:
-        waiting: list[Draft] = []
-        for claim, parsed in zip(claims, parsers.map(_parse, claims), strict=True):
-            item = draft(claim, parsed, count_tokens) if parsed is not None else None
-            if item is not None:
-                waiting.append(item)
-            if sum(len(entry.chunks) for entry in waiting) >= BATCH_CHUNKS:
-                index(waiting)
-                waiting = []
-        index(waiting)
-
-
 def _parse(claim: Claim) -> ParsedDocument | None:
     try:
         return parse(claim)
     finally:
-        release_connection()  # the pool's threads end with the batch; their connections must not outlive them
+        release_connection()  # the pool's threads end with the line; their connections must not outlive them

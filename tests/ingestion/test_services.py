@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from ingestion import pipeline, services
+from ingestion import pipeline, services, worker
+from ingestion.embedding import EmbeddingBatch
 from ingestion.models import Chunk, Corpus, Document, DocumentState, PendingRemoval
 from ingestion.permissions import readable_chunks, readable_documents, readable_partitions
 from ingestion.verification import verify
 from ingestion.worker import ingest, work_until_empty
+from retrieval.embedders import get_embedder
 from retrieval.indexing import partition_ids
 from retrieval.search import search
 from tests.people import LEAVE, People, add_text, make_corpora
@@ -32,6 +37,11 @@ def add(corpus: Corpus, name: str, text: str, **options: Any) -> services.AddedD
 def found_texts(person: Any, question: str) -> str:
     hits = search(question, scope=[partition.key for partition in readable_partitions(person)]).hits
     return " ".join(chunk.text for chunk in readable_chunks(person, [hit.id for hit in hits]))
+
+
+def make_live(draft: pipeline.Draft) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        EmbeddingBatch([draft], pool).write()
 
 
 def test_it_takes_no_groups_for_nobody_and_never_for_everyone(people: People, handbook: Corpus) -> None:
@@ -56,6 +66,47 @@ def test_it_replaces_a_changed_file_and_leaves_no_tail(people: People, handbook:
     assert "31 days" in found_texts(people.ben, "annual leave days")
     assert "27 days" not in found_texts(people.ben, "annual leave days")
     assert "sabbatical" not in found_texts(people.ben, "sabbatical without pay")
+    assert verify() == []
+
+
+def test_it_embeds_only_the_passages_that_have_changed(people: People, handbook: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder, embedded = get_embedder(), []
+    embed_passages = embedder.embed_passages
+    monkeypatch.setattr(embedder, "embed_passages", lambda texts: embedded.extend(texts) or embed_passages(texts))
+    more = "\n\n## Sabbatical\n\nA sabbatical lasts up to six months without pay.\n\n## Sickness\n\nCall before nine.\n"
+    document = add_text(handbook, "leave.md", LEAVE + more)
+    assert len(embedded) == document.chunk_count > 2
+    embedded.clear()
+    document = add_text(handbook, "leave.md", LEAVE + more.replace("six months", "nine months"))
+    assert ["nine months" in text for text in embedded] == [True]
+    assert document.chunk_count > 2
+    assert "nine months" in found_texts(people.ben, "sabbatical without pay")
+    assert "Call before nine" in found_texts(people.ben, "what to do when sick")
+    assert verify() == []
+
+
+def test_it_reads_the_next_documents_while_a_batch_is_embedded(
+    people: People, handbook: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first batch's vectors come only when the next batch has been read."""
+    monkeypatch.setattr(worker, "BATCH_CHUNKS", 1)
+    embedder, second_was_read = get_embedder(), threading.Event()
+    embed_passages, parse = embedder.embed_passages, worker.parse
+
+    def parse_and_tell(claim: pipeline.Claim) -> Any:
+        if claim.document.source_name == "second.md":
+            second_was_read.set()
+        return parse(claim)
+
+    monkeypatch.setattr(worker, "parse", parse_and_tell)
+    monkeypatch.setattr(worker, "CLAIMED_AT_ONCE", 1)
+    monkeypatch.setattr(
+        embedder, "embed_passages", lambda texts: embed_passages(texts) if second_was_read.wait(20) else np.zeros((0, 0))
+    )
+    for name in ("first.md", "second.md"):
+        add(handbook, name, LEAVE)
+    assert work_until_empty() == 2
+    assert set(Document.objects.values_list("state", flat=True)) == {DocumentState.READY}
     assert verify() == []
 
 
@@ -99,7 +150,7 @@ def test_it_has_one_outcome_when_a_document_is_deleted_during_its_ingestion(hand
         parsed = pipeline.parse(claims[0])
         item = pipeline.draft(claims[0], parsed, lambda texts: [len(text.split()) for text in texts])
         services.delete_document(document=document)
-        pipeline.index([item])
+        make_live(item)
     else:
         services.delete_document(document=document)
         ingest(claims)
@@ -200,7 +251,7 @@ def test_it_leaves_the_next_worker_s_draft_alone_when_a_claim_was_lost(handbook:
     item = pipeline.draft(claim, parsed, lambda texts: [len(text.split()) for text in texts])
     pipeline.fail(late, "took_too_long", "Too late.")
     pipeline.put_back(late, "Too late.")
-    pipeline.index([item])
+    make_live(item)
     document.refresh_from_db()
     assert document.state == DocumentState.READY
     assert document.chunks.count() == len(item.chunks) > 0

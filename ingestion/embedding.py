@@ -1,0 +1,86 @@
+"""Embeds drafts in a thread of its own, so that the next files are read and cut meanwhile, and then makes them live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from ingestion.models import Chunk
+from ingestion.pipeline import Draft, make_live, report_progress
+from retrieval.passages import FloatMatrix, Passage
+
+EMBED_AT_ONCE = 128  # passages, between two looks at the progress
+LOOK_EVERY_S = 1.0
+
+
+class EmbeddingBatch:
+    """Drafts that are embedded together: long batches are quick batches. The thread of the pool touches no database."""
+
+    def __init__(self, drafts: Sequence[Draft], pool: ThreadPoolExecutor) -> None:
+        from retrieval.embedders import get_embedder
+
+        self._embedder = get_embedder()
+        self.drafts = tuple(drafts)
+        self._passages = [Passage(chunk.pk, chunk.text, chunk.context) for draft in drafts for chunk in draft.chunks]
+        self._vectors: FloatMatrix = np.zeros((len(self._passages), self._embedder.dimension), np.float32)
+        self._is_done = np.zeros(len(self._passages), bool)
+        self._take_over_unchanged()
+        self._embedding: Future[None] = pool.submit(self._embed)
+
+    @property
+    def is_done(self) -> bool:
+        return self._embedding.done()
+
+    def report(self) -> None:
+        """Put how far the longer documents are on their rows."""
+        for draft, rows in self._rows_of_drafts():
+            if len(draft.chunks) > EMBED_AT_ONCE:
+                report_progress(draft.claim, int(self._is_done[rows].sum()))
+
+    def write(self) -> set[str]:
+        """Wait for the vectors, write each partition once and make the documents live; the partitions' keys. What the
+        embedder raised is raised here."""
+        while True:
+            try:
+                self._embedding.result(timeout=LOOK_EVERY_S)
+                break
+            except NotYet:
+                self.report()
+        members: dict[str, list[tuple[Draft, slice]]] = {}
+        for draft, rows in self._rows_of_drafts():
+            members.setdefault(draft.claim.document.partition.key, []).append((draft, rows))
+        for key, items in members.items():
+            numbers = np.concatenate([np.arange(rows.start, rows.stop) for _, rows in items])
+            make_live(key, [draft for draft, _ in items], [self._passages[row] for row in numbers], self._vectors[numbers])
+        return set(members)
+
+    def _rows_of_drafts(self) -> Iterator[tuple[Draft, slice]]:
+        ends = accumulate((len(draft.chunks) for draft in self.drafts), initial=0)
+        return zip(self.drafts, (slice(start, end) for start, end in pairwise(ends)), strict=True)
+
+    def _take_over_unchanged(self) -> None:
+        """A passage that the live version of its document has, word for word, has its vector in the index already."""
+        from retrieval.indexing import stored_vectors
+
+        for draft, rows in self._rows_of_drafts():
+            document = draft.claim.document
+            if not document.revision:
+                continue
+            live = Chunk.objects.filter(document=document.pk, revision=document.revision).values_list("context", "text", "pk")
+            ids = {(context, text): pk for context, text, pk in live}
+            known = stored_vectors(document.partition.key, list(ids.values()))
+            for row in range(rows.start, rows.stop):
+                vector = known.get(ids.get((self._passages[row].context, self._passages[row].text), -1))
+                if vector is not None:
+                    self._vectors[row], self._is_done[row] = vector, True
+
+    def _embed(self) -> None:
+        missing = np.flatnonzero(~self._is_done)
+        for start in range(0, len(missing), EMBED_AT_ONCE):
+            rows = missing[start : start + EMBED_AT_ONCE]
+            self._vectors[rows] = self._embedder.embed_passages([self._passages[row].searchable_text for row in rows])
+            self._is_done[rows] = True
