@@ -29,6 +29,7 @@ from assistant.models import SEARCH_ANYWAY, Answer, AnswerState, Citation
 from assistant.offers import as_rows
 from assistant.permissions import searchable_chunks, searchable_partitions
 from assistant.streams import LEASE
+from assistant.superseding import in_force
 from assistant.tiers import Attempt, Question
 from ingestion.connections import lend_connection
 from ingestion.models import Chunk, Document, Partition
@@ -95,7 +96,7 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
         found = _retrieve(row.standalone_question, partitions)
     timings.mark("retrieve", since)
     since = time.perf_counter()
-    chunks = _second_gate(row, found.hits)
+    chunks = in_force(row.standalone_question, _second_gate(row, found.hits))
     timings.mark("gate", since)
     since = time.perf_counter()
     with measure() as ranking:

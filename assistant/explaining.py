@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.models import User
 
 from assistant.searching import passing, read_search
+from assistant.superseding import superseded
 from ingestion.filters import Filters
-from ingestion.models import Chunk, Corpus
+from ingestion.models import Chunk, Corpus, Document
 from ingestion.permissions import readable_chunks, readable_partitions
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ SHOWN = 20  # of each side, and of the fused list
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A passage and its ranks; None where a stage did not bring it. `read`: an answer would read it."""
+    """A passage and its ranks; None where a stage did not bring it. `is_read`: an answer would read it. `newer`: the document
+    whose passage it gives way to, a newer version of its own."""
 
     chunk: Chunk
     dense: int | None
@@ -30,6 +32,7 @@ class Explained:
     fused: int | None
     reranked: int | None
     is_read: bool
+    newer: Document | None = None
 
     @property
     def moved(self) -> int:
@@ -78,13 +81,16 @@ def explain_search(
     readable = readable_chunks(user, ids)
     chunks = {chunk.pk: chunk for chunk in (readable if corpora is None else readable.filter(document__corpus__in=corpora))}
     timings["second gate"] = _since(started)
+    head = [chunks[hit.id] for hit in result.hits[:CANDIDATES] if hit.id in chunks]
+    older = superseded(words, head)
     started = time.perf_counter()
-    order = _reranked(words, result, chunks, CANDIDATES)
+    order = _reranked(words, result, {pk: chunk for pk, chunk in chunks.items() if pk not in older}, CANDIDATES)
     timings["rerank"] = _since(started)
     reranked = {pk: rank for rank, pk in enumerate(order, start=1)}
     passages = (
         Explained(chunks[pk], dense=ranks[1].get(pk), lexical=ranks[2].get(pk), fused=ranks[0].get(pk), reranked=reranked.get(pk),
-                  is_read=reranked.get(pk, PASSAGES_READ + 1) <= PASSAGES_READ)
+                  is_read=reranked.get(pk, PASSAGES_READ + 1) <= PASSAGES_READ,
+                  newer=older[pk].document if pk in older else None)
         for pk in sorted(chunks, key=lambda pk: (reranked.get(pk, 99), ids.index(pk)))
     )  # fmt: skip
     counts = (

@@ -22,6 +22,7 @@ from assistant.streams import expire_lost_answers
 from ingestion.models import Chunk, Document
 from ingestion.permissions import readable_chunks, readable_documents
 from ingestion.reading_html import is_numbered
+from ingestion.versions import newer_versions
 from specialists.router.types import HUMAN, SMALLTALK, SPECIALIST
 
 HIDDEN = "This sentence quoted a document that is gone, or that you may not read."
@@ -46,6 +47,8 @@ class PresentedCitation:
     is_available: bool
     start: int
     end: int
+    is_retired: bool = False  # its document says that it is superseded
+    newer: str = ""  # the title of the newest version of its document that the viewer may read
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +167,13 @@ def _present(answers: Sequence[Answer], user: User) -> list[PresentedAnswer]:
     cited = {citation.document_id for citation in citations if citation.document_id}
     documents = _readable(user, cited.union(*behind.values()))
     closest = _closest_chunks(answers, user)
+    shown_documents = {document.pk: document for document in (*documents.values(), *(c.document for c in closest.values()))}
+    newer = {pk: str(item) for pk, item in newer_versions(shown_documents.values(), readable_documents(user)).items()}
     asked = escalations_shown(answers, user)
     shown = [
-        _present_one(answer, documents, closest, is_last=answer is answers[-1], is_open=behind[answer.pk] <= documents.keys())
+        _present_one(
+            answer, documents, closest, newer, is_last=answer is answers[-1], is_open=behind[answer.pk] <= documents.keys()
+        )
         for answer in answers
     ]
     can_make_golden = golden_corpora(user).exists()
@@ -194,14 +201,16 @@ def _closest_ids(answer: Answer) -> list[int]:
 
 
 def _present_one(
-    answer: Answer, documents: dict[int, Document], closest: dict[int, Chunk], *, is_last: bool, is_open: bool
+    answer: Answer, documents: dict[int, Document], closest: dict[int, Chunk], newer: dict[int, str], *, is_last: bool,
+    is_open: bool,
 ) -> PresentedAnswer:  # fmt: skip
-    """`is_open`: the viewer may read all that a model wrote the answer from."""
-    citations = {citation.number: _citation(citation, documents) for citation in answer.citations.all()}
+    """`newer`: of documents that have one, the title of the newest version. `is_open`: the viewer may read all that a model wrote
+    the answer from."""
+    citations = {citation.number: _citation(citation, documents, newer) for citation in answer.citations.all()}
     feedback = getattr(answer, "feedback", None)
     is_rewritten = answer.standalone_question and answer.standalone_question != answer.question
     offers = [item for item in offers_of(answer) if item.passage in closest]
-    offered = tuple(_offered(answer, closest[item.passage], item) for item in offers)
+    offered = tuple(_offered(answer, closest[item.passage], item, newer) for item in offers)
     others = [
         passage for passage in _closest_ids(answer) if passage in closest and passage not in {item.passage for item in offers}
     ]
@@ -214,7 +223,7 @@ def _present_one(
         sentences=tuple(_sentence(item, citations, is_open=is_open) for item in answer.sentences),
         citations=tuple(citations.values()),
         offered=offered,
-        closest=(*offered, *(_opening(answer, closest[passage]) for passage in others))[:CLOSEST_SHOWN],
+        closest=(*offered, *(_opening(answer, closest[passage], newer) for passage in others))[:CLOSEST_SHOWN],
         error_message=answer.error_message,
         steps=_steps(answer, is_open=is_open),
         verdict=feedback.verdict if feedback else "",
@@ -263,7 +272,7 @@ def _sentence(item: dict[str, Any], citations: dict[int, PresentedCitation], *, 
     return PresentedSentence(text, own, segments=parts, lead=lead, is_item=is_item)
 
 
-def _citation(citation: Citation, documents: dict[int, Document]) -> PresentedCitation:
+def _citation(citation: Citation, documents: dict[int, Document], newer: dict[int, str]) -> PresentedCitation:
     document = documents.get(citation.document_id or 0)
     if document is None:
         return PresentedCitation(
@@ -282,20 +291,22 @@ def _citation(citation: Citation, documents: dict[int, Document]) -> PresentedCi
         is_available=True,
         start=citation.start,
         end=citation.end,
+        is_retired=document.is_retired,
+        newer=newer.get(document.pk, ""),
     )
 
 
-def _offered(answer: Answer, chunk: Chunk, offer: Place) -> PresentedCitation:
-    return _piece(answer, chunk, chunk.start + offer.start, chunk.start + offer.end)
+def _offered(answer: Answer, chunk: Chunk, offer: Place, newer: dict[int, str]) -> PresentedCitation:
+    return _piece(answer, chunk, chunk.start + offer.start, chunk.start + offer.end, newer)
 
 
-def _opening(answer: Answer, chunk: Chunk) -> PresentedCitation:
+def _opening(answer: Answer, chunk: Chunk, newer: dict[int, str]) -> PresentedCitation:
     """A passage that the search brought, by its first sentence."""
     start, end = chunk.sentences[0] if chunk.sentences else (chunk.start, chunk.end)
-    return _piece(answer, chunk, start, end)
+    return _piece(answer, chunk, start, end, newer)
 
 
-def _piece(answer: Answer, chunk: Chunk, start: int, end: int) -> PresentedCitation:
+def _piece(answer: Answer, chunk: Chunk, start: int, end: int, newer: dict[int, str]) -> PresentedCitation:
     """`start` and `end`: characters of the document."""
     document = chunk.document
     return PresentedCitation(
@@ -310,6 +321,8 @@ def _piece(answer: Answer, chunk: Chunk, start: int, end: int) -> PresentedCitat
         is_available=True,
         start=start,
         end=end,
+        is_retired=document.is_retired,
+        newer=newer.get(document.pk, ""),
     )
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from django.contrib.auth.models import User
 
+from assistant.superseding import superseded
 from ingestion.connections import release_connection
 from ingestion.filters import FilterError, Filters, filtered_ids, read_filters
 from ingestion.models import Chunk, Corpus, Document, DocumentText, Partition
-from ingestion.permissions import readable_chunks, readable_partitions
+from ingestion.permissions import readable_chunks, readable_documents, readable_partitions
+from ingestion.versions import newer_versions
 
 LOOKED_AT = 3  # hits for each passage that is asked for, since several become one
 MOST_NEIGHBOURS = 4
@@ -22,7 +24,8 @@ SAME_SHARE = 0.9  # of the shingles of both
 @dataclass(frozen=True, slots=True)
 class FoundPassage:
     """`score`: of the search; it orders, and says nothing by itself. `text`, `start` and `end` are the chunk's, or reach over the
-    neighbours of its document that were found too. `also_in`: older documents that say the same."""
+    neighbours of its document that were found too. `also_in`: older documents that say the same. `newer`: the newest version of
+    its document that the person may read, where there is one."""
 
     rank: int
     score: float
@@ -31,6 +34,7 @@ class FoundPassage:
     start: int
     end: int
     also_in: tuple[Document, ...] = ()
+    newer: Document | None = None
 
 
 @dataclass(slots=True)
@@ -54,7 +58,8 @@ def search_passages(
     hits = search(words, scope=[partition.key for partition in partitions], top_k=LOOKED_AT * top_k, only=only).hits
     chunks = {chunk.pk: chunk for chunk in readable_chunks(user, [hit.id for hit in hits])}
     found = [_Found(hit.score, [chunks[hit.id]]) for hit in hits if hit.id in chunks]
-    return _presented(_with_neighbours(_without_copies(found))[:top_k])
+    ordered = _newer_first(words, _without_copies(found))
+    return _presented(_with_neighbours(ordered)[:top_k], user)
 
 
 def read_search(query: str, filters: Filters | None = None) -> tuple[str, Filters]:
@@ -83,6 +88,19 @@ def _without_copies(found: Sequence[_Found]) -> list[_Found]:
         same.chunks = [newer]
         same.also_in[older.document_id] = older.document
     return [item for item, _ in kept]
+
+
+def _newer_first(words: str, found: list[_Found]) -> list[_Found]:
+    """A passage of an earlier version comes right after what the newer one says instead."""
+    newer = superseded(words, [item.chunks[0] for item in found])
+    ordered = [item for item in found if item.chunks[0].pk not in newer]
+    for item in found:
+        if item.chunks[0].pk in newer:
+            heir = newer[item.chunks[0].pk].pk
+            places = {other.chunks[0].pk: place for place, other in enumerate(ordered)}
+            before = sum(1 for other in found[: found.index(item)] if other in ordered)
+            ordered.insert(max(before, places.get(heir, -1) + 1), item)
+    return ordered
 
 
 def _is_same(one: _Found, other: _Found, own: frozenset[str], shingles: frozenset[str]) -> bool:
@@ -116,13 +134,15 @@ def _is_beside(chunk: Chunk, chunks: Sequence[Chunk]) -> bool:
     return chunk.document_id == chunks[0].document_id and is_near and len(chunks) < MOST_NEIGHBOURS
 
 
-def _presented(found: Sequence[_Found]) -> list[FoundPassage]:
+def _presented(found: Sequence[_Found], user: User) -> list[FoundPassage]:
     joined = [item.chunks[0].document_id for item in found if len(item.chunks) > 1]
     texts = dict(DocumentText.objects.filter(document__in=joined).values_list("document", "text"))
+    newer = newer_versions({item.chunks[0].document for item in found}, readable_documents(user))
     presented = []
     for rank, item in enumerate(found, start=1):
         best = item.chunks[0]
         passage = FoundPassage(rank, item.score, best, best.text, best.start, best.end, tuple(item.also_in.values()))
+        passage = replace(passage, newer=newer.get(best.document_id))
         if len(item.chunks) > 1 and best.document_id in texts:
             start, end = min(chunk.start for chunk in item.chunks), max(chunk.end for chunk in item.chunks)
             passage = replace(passage, text=texts[best.document_id][start:end], start=start, end=end)

@@ -78,6 +78,8 @@ class Document(models.Model):
     title = models.CharField(max_length=300, blank=True)
     file = models.CharField(max_length=200)  # the generated name in the upload store
     format = models.CharField(max_length=20, blank=True)
+    family = models.CharField(max_length=200, blank=True, db_index=True)  # the name without its version (versions.py)
+    is_retired = models.BooleanField(default=False)  # superseded, by its name or by its own words
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField()
     uploaded_by = models.ForeignKey(

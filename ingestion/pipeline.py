@@ -21,6 +21,7 @@ from ingestion.models import Chunk, Document, DocumentState, DocumentText, Pendi
 from ingestion.parsers.base import ParsedDocument, ParseError
 from ingestion.parsers.sandbox import parse_file
 from ingestion.services import original_path
+from ingestion.versions import read_edition, says_retired
 from retrieval.errors import RetrievalError
 from retrieval.passages import FloatMatrix, Passage
 
@@ -205,6 +206,11 @@ def make_live(key: str, drafts: Sequence[Draft], passages: Sequence[Passage], ve
             _schedule_removal(key, [chunk.pk for chunk in item.chunks])
 
 
+def _edition(source_name: str, text: str) -> dict[str, object]:
+    edition = read_edition(source_name)
+    return {"family": edition.family, "is_retired": edition.is_retired or says_retired(text)}
+
+
 @transaction.atomic
 def flip(item: Draft) -> bool:
     """Make the new revision live and the old one history, in one transaction. False when the claim was lost meanwhile."""
@@ -212,7 +218,7 @@ def flip(item: Draft) -> bool:
     is_ours = _held(
         item.claim, state=DocumentState.READY, revision=revision, warnings=list(item.parsed.warnings), error_code="",
         error_message="", chunk_count=len(item.chunks), chunks_embedded=len(item.chunks), lease_owner="", lease_until=None,
-        format=item.parsed.format or document.format,
+        format=item.parsed.format or document.format, **_edition(document.source_name, item.parsed.text),
     )  # fmt: skip
     if not is_ours:
         return False

@@ -121,12 +121,13 @@ def document_panel_context(
     evidence: Sequence[EvidenceLink] = (),
     position: int = 0,
     close_url: str = "",
+    newer: Document | None = None,
 ) -> dict[str, object]:
     """The context of ingestion/_document_panel.html: the document opened at `focus`, among the other `marks`.
 
     `quotes` gives the words each span had when it was cited: a span whose words have moved follows them, one whose words
     are gone is left out with a notice. `evidence[position]` is the one that is open; its neighbours become previous and
-    next. `close_url` is where the close button leads without JavaScript.
+    next. `close_url` is where the close button leads without JavaScript. `newer`: its newest version, where it is an earlier one.
     """
     text = DocumentText.objects.filter(document=document.pk).values_list("text", flat=True).first() or ""
     wanted = dict.fromkeys([*marks, focus] if focus else marks)
@@ -137,6 +138,7 @@ def document_panel_context(
     is_lost = bool(text) and focus is not None and here is None
     return {
         "document": document,
+        "newer": newer,
         "view": view,
         "notices": [*([CHANGED] if is_lost else []), *view.notices],
         "label": evidence[position]["label"] if position < len(evidence) else "",

@@ -45,6 +45,7 @@ class PassageOut(Schema):
     end: int
     url: str
     also_in: list[str] = Field(default=[], description="older documents that say the same")
+    newer: str | None = Field(default=None, description="the newest version of the document, where this is an earlier one")
 
 
 class SearchResponse(Schema):
@@ -110,4 +111,5 @@ def _passage(found: FoundPassage, request: HttpRequest) -> dict[str, Any]:
         "text": found.text, "start": found.start, "end": found.end,
         "url": request.build_absolute_uri(reading_url(document, (found.start, found.end))),
         "also_in": [other.title or other.source_name for other in found.also_in],
+        "newer": str(found.newer) if found.newer else None,
     }  # fmt: skip

@@ -158,6 +158,7 @@ def _passage(found: FoundPassage) -> dict[str, Any]:
         "rank": found.rank, "document": document.pk, "title": document.title or document.source_name,
         "corpus": document.corpus.name, "place": place(chunk.page, chunk.heading_path, document.format), "text": found.text,
         "start": found.start, "end": found.end, "also_in": [other.title or other.source_name for other in found.also_in],
+        "newer": str(found.newer) if found.newer else None,
     }  # fmt: skip
 
 

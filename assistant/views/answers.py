@@ -20,6 +20,7 @@ from assistant.views.requests import PersonRequest, refusal_at_composer, turn_ur
 from ingestion.connections import release_connection
 from ingestion.permissions import get_document_for, readable_documents
 from ingestion.reading import EvidenceLink, document_panel_context
+from ingestion.versions import newest_version
 
 THANKS = "Thank you. Your feedback is kept with the answer."
 
@@ -98,6 +99,7 @@ def _panel(request: PersonRequest, own: Answer, cited: Citation) -> dict[str, ob
         evidence=[_link(item) for item in evidence],
         position=next(index for index, item in enumerate(evidence) if item.pk == cited.pk),
         close_url=turn_url(own),
+        newer=newest_version(document, readable),
     )
 
 

@@ -13,9 +13,10 @@ from django.utils.http import content_disposition_header
 
 from ingestion.page_images import has_page_images, page_png
 from ingestion.parsers.base import ParseError
-from ingestion.permissions import get_document_for, managed_corpora
+from ingestion.permissions import get_document_for, managed_corpora, readable_documents
 from ingestion.reading import Span, build_view
 from ingestion.services import original_path
+from ingestion.versions import newest_version
 from ingestion.views.requests import PersonRequest
 
 SENT_AT_ONCE = 4 * 1024 * 1024  # bytes; a larger file is streamed
@@ -30,6 +31,7 @@ def document(request: PersonRequest, document_id: int) -> HttpResponse:
     view = build_view(document, marks=[span] if span else [], focus=span, part=_number(request, "part"))
     context = {
         "document": document,
+        "newer": newest_version(document, readable_documents(request.user)),
         "view": view,
         "notices": view.notices,
         "marks_query": f"&start={span[0]}&end={span[1]}" if span else "",

@@ -55,7 +55,8 @@ class Command(BaseCommand):
             words = " ".join(item.chunk.text.split())[:80]
             mark = "*" if item.is_read else " "
             self.stdout.write(
-                "{:>7}  {:>5}  {:>5}  {:>7}{}  {:>5}  ".format(*ranks, mark, moved) + f"{item.chunk.document}: {words}"
+                "{:>7}  {:>5}  {:>5}  {:>7}{}  {:>5}  ".format(*ranks, mark, moved)
+                + f"{item.chunk.document}{f' (gives way to {item.newer})' if item.newer else ''}: {words}"
             )
         self.stdout.write("* read for an answer" if explanation.passages else "Nothing was found.")
 
@@ -68,6 +69,7 @@ def _as_json(explanation: Explanation) -> dict[str, Any]:
             {
                 **{column: getattr(item, column) for column in COLUMNS}, "is_read": item.is_read, "passage": item.chunk.pk,
                 "document": item.chunk.document.source_name, "text": item.chunk.text,
+                "gives_way_to": item.newer.source_name if item.newer else None,
             }
             for item in explanation.passages
         ],

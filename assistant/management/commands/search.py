@@ -45,6 +45,7 @@ class Command(BaseCommand):
                 "corpus": item.chunk.document.corpus.name, "title": item.chunk.document.title, "page": item.chunk.page,
                 "heading_path": item.chunk.heading_path, "text": item.text,
                 "also_in": [document.source_name for document in item.also_in],
+                "newer": item.newer.source_name if item.newer else None,
             }
             for item in found
         ]  # fmt: skip
