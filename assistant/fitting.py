@@ -36,15 +36,16 @@ class LoadedArticles:
 
 
 def load_articles(articles: Sequence[SquadArticle], partition: str) -> LoadedArticles:
+    from retrieval.builds import get_search_embedder
     from retrieval.embedders import get_embedder
     from retrieval.indexing import drop_partition, write_passages
 
-    embedder = get_embedder()
+    embedder = get_search_embedder()
     drop_partition(partition)
     drafts = [
         (article, draft)
         for article in articles
-        for draft in chunk_document(article.document, title=article.title, count_tokens=embedder.count_tokens)
+        for draft in chunk_document(article.document, title=article.title, count_tokens=get_embedder().count_tokens)
     ]
     chunks = dict(enumerate(drafts, start=1))
     passages = [
@@ -52,7 +53,7 @@ def load_articles(articles: Sequence[SquadArticle], partition: str) -> LoadedArt
         for number, (article, draft) in chunks.items()
     ]
     vectors = embedder.embed_passages([passage.searchable_text for passage in passages])
-    write_passages(partition, add=passages, vectors=vectors)
+    write_passages(partition, add=passages, vectors=vectors, embedder=embedder.name)
     return LoadedArticles(partition, chunks)
 
 

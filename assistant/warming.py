@@ -14,15 +14,17 @@ logger = logging.getLogger(__name__)
 
 
 def load_models() -> None:
-    """Load the embedder, the search libraries, the reranker, the reader and the language model into this process. What is
+    """Load the embedders, the search libraries, the reranker, the reader and the language model into this process. What is
     missing is told again by the first answer."""
     try:
+        from retrieval.builds import get_search_embedder
         from retrieval.embedders import get_embedder
         from retrieval.indexes.faiss_cpu import FaissCpuIndex
         from retrieval.terms import query_terms
 
         embedder = get_embedder()
-        embedder.embed_queries(["warm up"])
+        for one in {embedder, get_search_embedder()}:
+            one.embed_queries(["warm up"])
         FaissCpuIndex.create(embedder.dimension)
         query_terms("warm up")
         if READER in installed_tiers():

@@ -21,9 +21,9 @@ class EmbeddingBatch:
     """Drafts that are embedded together: long batches are quick batches. The thread of the pool touches no database."""
 
     def __init__(self, drafts: Sequence[Draft], pool: ThreadPoolExecutor) -> None:
-        from retrieval.embedders import get_embedder
+        from retrieval.builds import get_search_embedder
 
-        self._embedder = get_embedder()
+        self._embedder = get_search_embedder()
         self.drafts = tuple(drafts)
         self._passages = [Passage(chunk.pk, chunk.text, chunk.context) for draft in drafts for chunk in draft.chunks]
         self._vectors: FloatMatrix = np.zeros((len(self._passages), self._embedder.dimension), np.float32)
@@ -55,7 +55,8 @@ class EmbeddingBatch:
             members.setdefault(draft.claim.document.partition.key, []).append((draft, rows))
         for key, items in members.items():
             numbers = np.concatenate([np.arange(rows.start, rows.stop) for _, rows in items])
-            make_live(key, [draft for draft, _ in items], [self._passages[row] for row in numbers], self._vectors[numbers])
+            passages = [self._passages[row] for row in numbers]
+            make_live(key, [draft for draft, _ in items], passages, self._vectors[numbers], self._embedder.name)
         return set(members)
 
     def _rows_of_drafts(self) -> Iterator[tuple[Draft, slice]]:
@@ -72,7 +73,7 @@ class EmbeddingBatch:
                 continue
             live = Chunk.objects.filter(document=document.pk, revision=document.revision).values_list("context", "text", "pk")
             ids = {(context, text): pk for context, text, pk in live}
-            known = stored_vectors(document.partition.key, list(ids.values()))
+            known = stored_vectors(document.partition.key, list(ids.values()), embedder=self._embedder.name)
             for row in range(rows.start, rows.stop):
                 vector = known.get(ids.get((self._passages[row].context, self._passages[row].text), -1))
                 if vector is not None:

@@ -190,12 +190,12 @@ def report_progress(claim: Claim, chunks_embedded: int) -> None:
     _held(claim, chunks_embedded=chunks_embedded)
 
 
-def make_live(key: str, drafts: Sequence[Draft], passages: Sequence[Passage], vectors: FloatMatrix) -> None:
-    """Write the passages of these drafts, (len(passages), dimension) vectors, into their partition at once, and flip each."""
+def make_live(key: str, drafts: Sequence[Draft], passages: Sequence[Passage], vectors: FloatMatrix, embedder: str) -> None:
+    """Write the passages of these drafts, (len(passages), dimension) vectors of this embedder, into their partition at once, and flip each."""
     from retrieval.indexing import write_passages
 
     try:
-        write_passages(key, add=passages, vectors=vectors)
+        write_passages(key, add=passages, vectors=vectors, embedder=embedder)
     except RetrievalError as error:
         logger.warning("Index %s could not be written: %s", key, error.code)
         for item in drafts:

@@ -85,11 +85,12 @@ def _repair(key: str, partition: Partition, codes: set[str]) -> None:
 
 def _add(key: str, ids: Sequence[int]) -> None:
     """Embed these passages again and write them."""
-    from retrieval.embedders import get_embedder
+    from retrieval.builds import get_search_embedder
     from retrieval.indexing import write_passages
 
     for start in range(0, len(ids), BATCH):
         chunks = Chunk.objects.filter(pk__in=ids[start : start + BATCH])
         passages = [Passage(chunk.pk, chunk.text, chunk.context) for chunk in chunks]
-        vectors = get_embedder().embed_passages([passage.searchable_text for passage in passages])
-        write_passages(key, add=passages, vectors=vectors)
+        embedder = get_search_embedder()
+        vectors = embedder.embed_passages([passage.searchable_text for passage in passages])
+        write_passages(key, add=passages, vectors=vectors, embedder=embedder.name)

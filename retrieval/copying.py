@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from retrieval.builds import serving_build
 from retrieval.errors import RetrievalError
 from retrieval.files import disk_errors, fsync_path, locked
 from retrieval.indexes import VectorIndex
-from retrieval.partitions import DenseSnapshot, load_dense, open_dense, partition_folder, save_dense, writing
+from retrieval.partitions import DenseSnapshot, dense_folder, load_dense, open_dense, partition_folder, save_dense, writing
 
 COPIED_AT_ONCE = 20_000
 FILE = "vectors"
@@ -20,18 +21,20 @@ Progress = Callable[[int], None]
 
 
 def copy_partition(partition: str, target: type[VectorIndex], *, wait_s: float = 60, progress: Progress) -> bool:
-    """Move a partition's vectors to the backend `target`; False when they are there already, or there are none.
+    """Move a partition's vectors, of the build that serves, to the backend `target`; False when they are there already, or there
+    are none.
 
     Copies beside searches and writes, notes how far it is after each 20,000 and goes on from there when it is called again;
     then, as the writer, brings over what was written meanwhile and publishes. `progress` is told how many were copied.
     Raises RetrievalError `index_corrupt`, `index_busy` (also while another copies), `disk_full`; the index stays as it was."""
-    snapshot = open_dense(partition)
+    build = serving_build()
+    snapshot = open_dense(partition, build)
     if snapshot is None or snapshot.manifest.suffix == target.suffix:
         return False
-    folder = partition_folder(partition)
+    folder = dense_folder(partition, build)
     work = folder / f"copying-{target.suffix}"
     other = RetrievalError("index_busy", "The search index is being copied by another process.")
-    with locked(folder.with_name(f"{partition}.copy.lock"), wait_s=0, busy=other), disk_errors():
+    with locked(partition_folder(partition).with_name(f"{partition}.copy.lock"), wait_s=0, busy=other), disk_errors():
         work.mkdir(exist_ok=True)
         copy = _begun(work, target, snapshot)
         _bring_over(snapshot.index, copy, work, progress)

@@ -82,14 +82,15 @@ def disk_full() -> RetrievalError:
 
 
 @contextmanager
-def locked(path: Path, *, wait_s: float, busy: RetrievalError) -> Iterator[None]:
-    """Hold an exclusive flock on `path`, or raise `busy` after `wait_s` seconds. The kernel frees it when a holder dies."""
+def locked(path: Path, *, wait_s: float, busy: RetrievalError, is_shared: bool = False) -> Iterator[None]:
+    """Hold a flock on `path`, alone or with others that share it, or raise `busy` after `wait_s` seconds. The kernel frees it
+    when a holder dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + wait_s
     with path.open("ab") as file:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() >= end:

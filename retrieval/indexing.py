@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from django.conf import settings
 
-from retrieval.embedders import get_embedder
+from retrieval.builds import BASE, Build, embedder_of, serving_build
 from retrieval.errors import RetrievalError
 from retrieval.files import disk_errors, locked
 from retrieval.indexes import check_rows, index_class
@@ -27,6 +27,7 @@ from retrieval.partitions import (
     open_dense,
     partition_folder,
     save_dense,
+    weights_of,
     writing,
 )
 from retrieval.passages import FloatMatrix, Passage
@@ -35,41 +36,50 @@ _DROPPED = ".dropped-"
 
 
 def write_passages(
-    partition: str, *, add: Sequence[Passage], vectors: FloatMatrix, remove: Sequence[int] = (), wait_s: float = 60
-) -> None:
+    partition: str, *, add: Sequence[Passage], vectors: FloatMatrix, remove: Sequence[int] = (), embedder: str = "",
+    wait_s: float = 60,
+) -> None:  # fmt: skip
     """Put passages into a partition, replacing those with the same ids, and take `remove` out, all at once.
 
-    `vectors`: (len(add), dimension) unit rows of the configured embedder, in the order of `add`. The partition is made when
-    it does not exist. Costs a rewrite of the partition's vectors, so write many passages at a time.
-    Raises RetrievalError `index_corrupt` or `index_other_embedder` (drop it and write it anew), `index_busy` (try again);
-    ValueError for ids given twice or vectors of another shape."""
-    embedder = get_embedder()
+    `vectors`: (len(add), dimension) unit rows in the order of `add`, by `embedder`; not named, by the one that serves. The
+    partition is made when it does not exist. Write many passages at a time.
+    Raises RetrievalError `index_corrupt` or `index_other_embedder` (drop it and write it anew), `index_busy` or
+    `embedder_changed` (embed and try again); ValueError for ids given twice or vectors of another shape."""
     ids = np.array([passage.id for passage in add], np.int64)
-    if len(ids):
-        check_rows(ids, vectors, embedder.dimension)
     with writing(partition, wait_s=wait_s) as folder:
-        current = _current(folder, open_dense(partition))
+        build = serving_build()
+        serving = embedder_of(build)
+        if embedder and weights_of(embedder) != weights_of(serving.name):
+            message = "The search index has moved to another embedding model meanwhile. The passages are embedded again."
+            raise RetrievalError("embedder_changed", message)
+        if len(ids):
+            check_rows(ids, vectors, serving.dimension)
+        current = _current(folder, build, open_dense(partition, build))
         if current is not None:
-            current.check_embedder(embedder.name)
+            current.check_embedder(serving.name)
         gone = set(remove)
         if not len(ids) and (not gone or current is None):
             return
         write_lexical(folder / LEXICAL, add=add, remove=gone)
-        index = current.index if current else index_class().create(embedder.dimension)
+        index = current.index if current else index_class().create(serving.dimension)
         index.remove(np.array(sorted(gone), np.int64))
         if len(ids):
             index.add(ids, vectors)
-        save_dense(folder, index, embedder=embedder.name, generation=current.manifest.generation + 1 if current else 1)
+        own = build.folder_in(folder)
+        own.mkdir(exist_ok=True)
+        save_dense(own, index, embedder=serving.name, generation=current.manifest.generation + 1 if current else 1)
+        if gone:
+            _remove_from(folder, [other for other in builds_in(folder) if other != build.name], gone)
 
 
-def stored_vectors(partition: str, ids: Sequence[int]) -> dict[int, FloatMatrix]:
+def stored_vectors(partition: str, ids: Sequence[int], *, embedder: str) -> dict[int, FloatMatrix]:
     """The vectors of those of these passages that are in the partition, by id, each (dimension,); none when it cannot be read
-    or is another embedder's."""
+    or its vectors are not of this embedder."""
     try:
         snapshot = open_dense(partition) if ids else None
         if snapshot is None:
             return {}
-        snapshot.check_embedder(get_embedder().name)
+        snapshot.check_embedder(embedder)
     except RetrievalError:
         return {}
     found = np.intersect1d(np.array(ids, np.int64), snapshot.index.ids())
@@ -81,12 +91,31 @@ def remove_passages(partition: str, ids: Sequence[int], *, wait_s: float = 60) -
 
     Raises RetrievalError `index_corrupt` or `index_busy`."""
     with writing(partition, wait_s=wait_s) as folder:
-        current = _current(folder, open_dense(partition))
+        current = _current(folder, serving_build(), open_dense(partition))  # a damaged one is told before anything is changed
         if open_lexical(folder / LEXICAL) is not None and ids:
             write_lexical(folder / LEXICAL, add=(), remove=ids)
-        if current is not None and current.index.remove(np.array(sorted(set(ids)), np.int64)):
+        if current is not None or ids:
+            _remove_from(folder, builds_in(folder), set(ids))
+
+
+def _remove_from(folder: Path, names: Iterable[str], ids: set[int]) -> None:
+    """Out of the vectors of each of these builds: what was deleted stays in none, whether it serves or not."""
+    for name in names:
+        build = Build(name)
+        try:
+            current = _current(folder, build, open_dense(folder.name, build))
+        except RetrievalError:
+            if name == serving_build().name:
+                raise
+            continue  # it is written anew before it can serve
+        if current is not None and current.index.remove(np.array(sorted(ids), np.int64)):
             manifest = current.manifest
-            save_dense(folder, current.index, embedder=manifest.embedder, generation=manifest.generation + 1)
+            save_dense(build.folder_in(folder), current.index, embedder=manifest.embedder, generation=manifest.generation + 1)
+
+
+def builds_in(folder: Path) -> list[str]:
+    """The builds that have a folder in this partition; the base, too."""
+    return [BASE, *(path.name.removeprefix("build-") for path in sorted(folder.glob("build-*")) if path.is_dir())]
 
 
 def compact_partition(partition: str, *, wait_s: float = 60) -> bool:
@@ -94,28 +123,30 @@ def compact_partition(partition: str, *, wait_s: float = 60) -> bool:
 
     The slow part runs without the writers' lock, beside searches and writes; one process at a time does it, others return
     False. Raises RetrievalError `index_corrupt`, `index_busy` or `disk_full`; the index is then as it was."""
-    snapshot = open_dense(partition)
+    build = serving_build()
+    snapshot = open_dense(partition, build)
     if snapshot is None:
         return False
     folder = partition_folder(partition)
     other = RetrievalError("index_busy", "The search index is being compacted by another process.")
     try:
         with locked(folder.with_name(f"{partition}.compact.lock"), wait_s=0, busy=other), disk_errors():
-            merged = snapshot.index.merge(folder)
-            return merged is not None and _adopt(partition, merged, wait_s)
+            merged = snapshot.index.merge(build.folder_in(folder))
+            return merged is not None and _adopt(partition, build, merged, wait_s)
     except RetrievalError as error:
         if error is other:
             return False
         raise
 
 
-def _adopt(partition: str, merged: Any, wait_s: float) -> bool:
+def _adopt(partition: str, build: Build, merged: Any, wait_s: float) -> bool:
     with writing(partition, wait_s=wait_s) as folder:
-        current = _current(folder, open_dense(partition))
+        current = _current(folder, build, open_dense(partition, build))
         if current is None or not current.index.adopt(merged):
             return False
         manifest = current.manifest
-        save_dense(folder, current.index, embedder=manifest.embedder, generation=manifest.generation + 1)
+        own = build.folder_in(folder)
+        save_dense(own, current.index, embedder=manifest.embedder, generation=manifest.generation + 1)
         return True
 
 
@@ -131,8 +162,14 @@ def drop_partition(partition: str, *, wait_s: float = 60) -> None:
 
 def _discard(folder: Path) -> None:
     """Free what the vectors hold outside of the folder, if it can be told and reached."""
+    for name in builds_in(folder):
+        discard_build(folder, Build(name))
+
+
+def discard_build(folder: Path, build: Build) -> None:
+    """The same of one build of a partition."""
     try:
-        current = _current(folder)
+        current = _current(folder, build)
     except RetrievalError:
         return
     if current is not None:
@@ -158,9 +195,10 @@ def check_partition(partition: str) -> str | None:
     """Read all of a partition from disk, past every cache. None when it is sound or does not exist, else what is wrong.
 
     Raises the embedder's errors, which say nothing about the partition."""
-    folder, embedder = partition_folder(partition), get_embedder()
+    folder, build = partition_folder(partition), serving_build()
+    embedder = embedder_of(build)
     try:
-        current = _current(folder)
+        current = _current(folder, build)
         if (folder / LEXICAL / META).exists():
             load_lexical(folder / LEXICAL)
         if current is not None:
@@ -170,11 +208,11 @@ def check_partition(partition: str) -> str | None:
     return None
 
 
-def _current(folder: Path, open_already: DenseSnapshot | None = None) -> DenseSnapshot | None:
-    """The generation on disk, in an instance that nobody else searches; None before the first one. Files that are open already
-    and have not changed are not read again."""
-    if not (folder / MANIFEST).exists():
+def _current(folder: Path, build: Build, open_already: DenseSnapshot | None = None) -> DenseSnapshot | None:
+    """The build's generation on disk, in an instance that nobody else searches; None before the first one. Files that are open
+    already and have not changed are not read again."""
+    if not (build.folder_in(folder) / MANIFEST).exists():
         return None
     if not (folder / LEXICAL / META).exists():  # it is committed first, so it has been lost since
         raise index_corrupt()
-    return load_dense(folder, open_already)
+    return load_dense(build.folder_in(folder), open_already)

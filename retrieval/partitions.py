@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from django.conf import settings
 
+from retrieval.builds import Build, not_flipping, serving_build
 from retrieval.errors import RetrievalError
 from retrieval.files import disk_errors, fsync_path, locked, sha256_of, write_atomically
 from retrieval.indexes import VectorIndex, index_class_of
@@ -51,12 +52,12 @@ class DenseSnapshot:
 
         The precision may differ: int8 agrees with float32 at a mean cosine of 0.98 or better, so a GPU may index what a
         processor searches."""
-        if _weights_of(self.manifest.embedder) != _weights_of(name):
+        if weights_of(self.manifest.embedder) != weights_of(name):
             message = "The search index was made with another embedding model. An administrator must rebuild it."
             raise RetrievalError("index_other_embedder", message, permanent=True)
 
 
-def _weights_of(name: str) -> str:
+def weights_of(name: str) -> str:
     """An embedder's name is model@revision:precision."""
     return name.partition(":")[0]
 
@@ -78,14 +79,15 @@ def index_corrupt() -> RetrievalError:
 
 
 @contextmanager
-def writing(key: str, *, wait_s: float) -> Iterator[Path]:
+def writing(key: str, *, wait_s: float, is_flipping: bool = False) -> Iterator[Path]:
     """Be a partition's only writer, in all processes; gives its folder. RetrievalError `index_busy` after `wait_s` seconds,
-    and `disk_full` when the disk takes no more.
+    and `disk_full` when the disk takes no more. `is_flipping`: the caller holds `flipping`.
 
     The lock lies beside the folder and is never deleted, since a deleted lock file can be held by two at once."""
     folder = partition_folder(key)
     busy = RetrievalError("index_busy", "The search index is being written by another process. Try again in a minute.")
-    with locked(folder.with_name(f"{key}.lock"), wait_s=wait_s, busy=busy), disk_errors():
+    staying = nullcontext() if is_flipping else not_flipping(wait_s)
+    with staying, locked(folder.with_name(f"{key}.lock"), wait_s=wait_s, busy=busy), disk_errors():
         yield folder
 
 
@@ -128,6 +130,13 @@ def save_dense(folder: Path, index: VectorIndex, *, embedder: str, generation: i
 _dense: Snapshots[DenseSnapshot] = Snapshots(MANIFEST, load_dense)
 
 
-def open_dense(key: str) -> DenseSnapshot | None:
-    """The newest generation, cached in the process; None for a partition that has none. RetrievalError `index_corrupt`."""
-    return _dense.get(partition_folder(key))
+def open_dense(key: str, build: Build | None = None) -> DenseSnapshot | None:
+    """The newest generation of the build that serves, or of another, cached in the process; None for a partition that has none.
+
+    Raises RetrievalError `index_corrupt`."""
+    return _dense.get(dense_folder(key, build))
+
+
+def dense_folder(key: str, build: Build | None = None) -> Path:
+    """Where a partition's vectors by the build that serves, or by another, lie."""
+    return (build if build is not None else serving_build()).folder_in(partition_folder(key))

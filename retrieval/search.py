@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 
-from retrieval.embedders import get_embedder
+from retrieval.builds import Build, embedder_of, serving_build
+from retrieval.embedders import Embedder, get_embedder
 from retrieval.fusion import fuse
 from retrieval.lexical import LexicalSnapshot, open_lexical, scope_clauses
 from retrieval.partitions import LEXICAL, DenseSnapshot, index_corrupt, open_dense, partition_folder
@@ -31,11 +32,14 @@ class SearchResult:
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
-def search(question: str, *, scope: Sequence[str], top_k: int = 12, only: Collection[int] | None = None) -> SearchResult:
+def search(
+    question: str, *, scope: Sequence[str], top_k: int = 12, only: Collection[int] | None = None,
+    build: Build | None = None,
+) -> SearchResult:  # fmt: skip
     """Search the partitions whose keys are in `scope`, and no others; an empty scope finds nothing and embeds nothing.
 
     A key without an index counts as an empty partition. Any text is a valid question. `only` narrows to these passages: both
-    sides look until they have found as many of them as without it, or all.
+    sides look until they have found as many of them as without it, or all. `build`: another than the one that serves.
     Raises RetrievalError `index_corrupt` or `index_other_embedder` when a partition of the scope cannot be trusted, and the
     embedder's errors; it never answers from a part of the scope."""
     if top_k < 1:
@@ -44,16 +48,17 @@ def search(question: str, *, scope: Sequence[str], top_k: int = 12, only: Collec
     only = None if only is None else frozenset(only)
     if not keys or not question.strip() or (only is not None and not only):
         return SearchResult()
-    dense_snapshots, lexical_snapshots = _open(keys)
+    build = build or serving_build()  # asked once: the question's vector and all partitions' are of the same embedder
+    dense_snapshots, lexical_snapshots = _open(keys, build)
     if not dense_snapshots and not lexical_snapshots:
         return SearchResult()
     timings: dict[str, float] = {}
     candidates = max(LEAST_CANDIDATES, 4 * top_k)
     with _timed(timings, "embed"):
-        embedder = get_embedder()
+        embedder = embedder_of(build)
         for snapshot in dense_snapshots:
             snapshot.check_embedder(embedder.name)
-        vector = _embed_question(embedder.name, question)
+        vector = _embed_question(embedder, question)
     with _timed(timings, "dense"):
         dense = _merge((_search_dense(vector, snapshot, candidates, only) for snapshot in dense_snapshots), candidates)
     with _timed(timings, "lexical"):
@@ -64,16 +69,17 @@ def search(question: str, *, scope: Sequence[str], top_k: int = 12, only: Collec
 
 
 def question_vector(question: str) -> FloatMatrix:
-    """The question's (1, dimension) vector; the search of the same question takes it from the same cache."""
-    return _embed_question(get_embedder().name, question)
+    """The question's (1, dimension) vector by the settings' embedder; while that one serves, the search of the same question
+    takes it from the same cache."""
+    return _embed_question(get_embedder(), question)
 
 
-def _open(keys: Sequence[str]) -> tuple[list[DenseSnapshot], list[LexicalSnapshot]]:
+def _open(keys: Sequence[str], build: Build) -> tuple[list[DenseSnapshot], list[LexicalSnapshot]]:
     dense_snapshots, lexical_snapshots = [], []
     for key in keys:
-        dense, lexical = open_dense(key), open_lexical(partition_folder(key) / LEXICAL)
+        dense, lexical = open_dense(key, build), open_lexical(partition_folder(key) / LEXICAL)
         if dense is not None and lexical is None:  # BM25 is committed first: it is lost, or all was dropped just now
-            dense = open_dense(key)
+            dense = open_dense(key, build)
             if dense is not None:
                 raise index_corrupt()
         if dense is not None:
@@ -84,8 +90,8 @@ def _open(keys: Sequence[str]) -> tuple[list[DenseSnapshot], list[LexicalSnapsho
 
 
 @lru_cache(maxsize=CACHED_QUESTIONS)
-def _embed_question(_embedder_name: str, question: str) -> FloatMatrix:
-    vector = get_embedder().embed_queries([question])
+def _embed_question(embedder: Embedder, question: str) -> FloatMatrix:
+    vector = embedder.embed_queries([question])
     vector.flags.writeable = False  # it is shared from now on
     return vector
 

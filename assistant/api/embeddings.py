@@ -1,4 +1,5 @@
-"""/v1/models and /v1/embeddings: what can be asked, and the vectors of the embedder that the search uses."""
+"""/v1/models and /v1/embeddings: what can be asked, and the vectors of the settings' embedder: never of one that was adapted to
+documents, since what it holds near to each other could be tried out by people who may not read them."""
 
 from __future__ import annotations
 

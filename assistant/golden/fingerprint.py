@@ -18,6 +18,7 @@ from django.conf import settings
 from assistant.calibration.models import CorpusCalibration
 from assistant.golden.models import Trigger
 from ingestion.models import Corpus, Document, DocumentState
+from retrieval.builds import read_builds
 from retrieval.embedders.sources import model_slug
 from retrieval.files import sha256_of
 from specialists.models import RoutingRule
@@ -56,7 +57,7 @@ def _model() -> str:
     folder = Path(settings.MODELS_DIR) / model_slug(settings.EMBEDDING_MODEL)
     weights = [line for line in _below(Path(settings.SPECIALISTS_DIR), ["**/[!.]*"]) if _name_in(line) not in _NOT_WEIGHTS]
     weights += _below(Path(settings.DATA_DIR) / "router" / "learnt", ["*"])
-    chosen = json.dumps([settings.EMBEDDING_MODEL, settings.EMBEDDER, _language_model()], sort_keys=True)
+    chosen = json.dumps([settings.EMBEDDING_MODEL, settings.EMBEDDER, read_builds().serving, _language_model()], sort_keys=True)
     return _digest([chosen, *_hashed(Path(settings.MODELS_DIR), folder.glob("manifest.json")), *weights])
 
 

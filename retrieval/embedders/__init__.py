@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from django.conf import settings
@@ -39,8 +40,18 @@ def get_embedder() -> Embedder:
     """The configured embedder, loaded once per process.
 
     Raises RetrievalError `embedder_not_prepared` or `embedder_corrupt` when its files are missing or damaged."""
+    return _load({})
+
+
+def load_embedder(model: Path) -> Embedder:
+    """Another model in the configured backend, loaded once per process. `model`: a sentence-transformers folder, with what
+    prepare_model makes of it for processors in its folder "onnx". Raises as get_embedder does."""
+    return _load({"model": model})
+
+
+def _load(more: dict[str, Any]) -> Embedder:
     configured = cast("dict[str, Any]", settings.EMBEDDER)
-    options = tuple(sorted(configured["OPTIONS"].items()))
+    options = tuple(sorted({**configured["OPTIONS"], **more}.items()))
     with _building:  # `cache` alone would let two threads load the model twice
         return _build(configured["BACKEND"], options, settings.EMBEDDING_MODEL, str(settings.MODELS_DIR))
 

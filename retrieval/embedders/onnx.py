@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from retrieval.embedders.prepared import Precision, read_prepared
+from retrieval.embedders.prepared import PREPARED, Precision, read_prepared
 from retrieval.embedders.sources import model_slug
 from retrieval.errors import RetrievalError
 from retrieval.onnx_session import open_session
@@ -25,10 +25,12 @@ class OnnxEmbedder:
     text's vector would depend on its neighbours; alone it is always the same, and nothing is spent on padding.
     Measured on two cores, 200-token passages: 39-41 per second alone, 38-43 in batches of 512 to 2048 tokens."""
 
-    def __init__(self, threads: int = 0, precision: Precision = "auto", folder: Path | None = None) -> None:
+    def __init__(
+        self, threads: int = 0, precision: Precision = "auto", folder: Path | None = None, model: Path | None = None
+    ) -> None:  # fmt: skip
         from tokenizers import Tokenizer
 
-        folder = folder or settings.MODELS_DIR / model_slug(settings.EMBEDDING_MODEL)
+        folder = folder or (model / PREPARED if model else None) or settings.MODELS_DIR / model_slug(settings.EMBEDDING_MODEL)
         prepared = read_prepared(folder)
         if precision not in ("auto", prepared.precision):
             message = f"The embedding model is not prepared in {precision}. An administrator must run manage.py prepare_models."

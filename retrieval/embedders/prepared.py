@@ -11,6 +11,7 @@ from retrieval.errors import RetrievalError
 from retrieval.files import sha256_of
 
 MANIFEST = "manifest.json"
+PREPARED = "onnx"  # within a sentence-transformers folder that has a build of its own
 FILES = ("model.onnx", "tokenizer.json")
 LAYOUT = 2  # raise it when the exported graph changes, so that old folders are prepared anew
 Precision = Literal["auto", "int8", "fp32"]

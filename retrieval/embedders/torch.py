@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from django.conf import settings
@@ -17,10 +18,10 @@ BATCH = 64
 class SentenceTransformerEmbedder:
     """Runs the original weights in torch, in float32. `device`: "cuda", "cuda:1", "cpu"; None for the best there is."""
 
-    def __init__(self, device: str | None = None, batch_size: int = BATCH) -> None:
+    def __init__(self, device: str | None = None, batch_size: int = BATCH, model: Path | None = None) -> None:
         from sentence_transformers import SentenceTransformer
 
-        source = find_source(settings.EMBEDDING_MODEL)
+        source = find_source(str(model) if model else settings.EMBEDDING_MODEL)
         self._model = SentenceTransformer(str(source.folder), device=device, local_files_only=True, trust_remote_code=False)
         self._model.max_seq_length = source.window
         self._batch_size = batch_size

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -17,8 +18,10 @@ class HashingEmbedder:
     dimension = DIMENSION
     max_tokens = 254
 
-    def __init__(self, name: str = "hashing") -> None:
-        self.name = name
+    def __init__(self, name: str = "hashing", model: Path | None = None) -> None:
+        """With another model, the same words lie in other directions."""
+        self.name = f"{model.name}@1" if model else name
+        self.salt = model.name if model else ""
         self.embedded: list[str] = []
 
     def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
@@ -36,5 +39,5 @@ class HashingEmbedder:
         for row, text in enumerate(texts):
             vectors[row, 0] = 0.01  # so that a text without words has a direction too
             for word in re.findall(r"\w+", text.lower()):
-                vectors[row, 1 + zlib.crc32(word.encode()) % (DIMENSION - 1)] += 1
+                vectors[row, 1 + zlib.crc32((self.salt + word).encode()) % (DIMENSION - 1)] += 1
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
