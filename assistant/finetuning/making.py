@@ -23,7 +23,7 @@ from specialists.errors import SpecialistError
 from specialists.finetuning.asking import NOT_WRITTEN, ask_about
 from specialists.finetuning.findings import find
 from specialists.finetuning.mixing import Mixed, hold_out, mix
-from specialists.finetuning.pairs import Pair, Section, distinct
+from specialists.finetuning.pairs import Pair, Section, distinct, in_turn
 from specialists.prompting import PROMPT_VERSION
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def _make(claim: Claim, data_set: DataSet) -> None:
     held_out = hold_out({section.document for section in sections.values()}, seed=data_set.seed)
     left_out: Counter[str] = Counter()
     written = _written(claim, sections, left_out) if data_set.has_written else ()
-    pairs = _in_turn(distinct([*pairs_in(specialist, person, sections), *written]))[:MOST_ROWS]
+    pairs = in_turn(distinct([*pairs_in(specialist, person, sections), *written]))[:MOST_ROWS]
     if not claim.progress(total=len(pairs), done=0):
         return
     rows: list[Mixed] = []
@@ -83,17 +83,6 @@ def _make(claim: Claim, data_set: DataSet) -> None:
             position += len(rows)
             rows = []
     claim.end(state=DataSetState.READY, left_out=dict(left_out), prompt_version=PROMPT_VERSION)
-
-
-def _in_turn(pairs: Sequence[Pair]) -> list[Pair]:
-    """Documents take turns, so that a long one does not fill the set."""
-    by_document: dict[int, list[Pair]] = {}
-    for pair in pairs:
-        by_document.setdefault(pair.section.document, []).append(pair)
-    ordered = []
-    for turn in range(max(map(len, by_document.values()), default=0)):
-        ordered += [items[turn] for items in by_document.values() if turn < len(items)]
-    return ordered
 
 
 def _found(question: str, partitions: Sequence[Partition]) -> list[int]:

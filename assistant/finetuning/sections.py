@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from django.contrib.auth.models import User
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from assistant.escalations.permissions import curated_examples
 from assistant.finetuning.models import Specialist
 from assistant.golden.editing import key_of
 from assistant.golden.models import GoldenQuestion
-from ingestion.models import Chunk, Partition
+from ingestion.models import Chunk, Corpus, Partition
 from specialists.finetuning.pairs import Pair, Section, pairs_of, sentence_with
 from specialists.models import TrainingExample
 
@@ -52,23 +52,28 @@ def section_of(chunk: Chunk, *, is_first: bool) -> Section:
 
 
 def pairs_in(specialist: Specialist, person: User, sections: dict[int, Section]) -> Iterator[Pair]:
+    """Of a specialist's corpora, with the examples that this person may see."""
+    return pairs_of_corpora(specialist.corpora.all(), curated_examples(person), sections)
+
+
+def pairs_of_corpora(
+    corpora: QuerySet[Corpus], examples: QuerySet[TrainingExample], sections: dict[int, Section]
+) -> Iterator[Pair]:  # fmt: skip
     """What people have reviewed first: of two that ask the same it is theirs that stays. Golden questions judge the whole
     product, so no model is trained on them."""
-    golden = set(GoldenQuestion.objects.filter(corpus__in=specialist.corpora.all()).values_list("key", flat=True))
-    for pair in (*_reviewed(specialist, person, sections), *(pair for item in sections.values() for pair in pairs_of(item))):
+    golden = set(GoldenQuestion.objects.filter(corpus__in=corpora).values_list("key", flat=True))
+    reviewed = _reviewed(examples.filter(corpus_id__in=corpora.values("pk")), sections)
+    for pair in (*reviewed, *(pair for item in sections.values() for pair in pairs_of(item))):
         if key_of(pair.question) not in golden:
             yield pair
 
 
-def _reviewed(specialist: Specialist, person: User, sections: dict[int, Section]) -> Iterator[Pair]:
+def _reviewed(examples: QuerySet[TrainingExample], sections: dict[int, Section]) -> Iterator[Pair]:
     """Of examples that were made from a document: others have no audience."""
     of_document: dict[int, list[Section]] = {}
     for section in sections.values():
         of_document.setdefault(section.document, []).append(section)
-    examples = curated_examples(person).filter(
-        is_reviewed=True, document_id__isnull=False, corpus_id__in=specialist.corpora.values("pk")
-    )
-    for example in examples:
+    for example in examples.filter(is_reviewed=True, document_id__isnull=False):
         is_answerable = example.label == TrainingExample.Label.ANSWERABLE
         words = example.answer if is_answerable else example.passage
         held_by = next((item for item in of_document.get(example.document_id or 0, ()) if _holds(item, words)), None)

@@ -112,5 +112,16 @@ def distinct(pairs: Sequence[Pair]) -> list[Pair]:
     return kept
 
 
+def in_turn(pairs: Sequence[Pair]) -> list[Pair]:
+    """Documents take turns, so that a long one does not fill the set."""
+    by_document: dict[int, list[Pair]] = {}
+    for pair in pairs:
+        by_document.setdefault(pair.section.document, []).append(pair)
+    ordered = []
+    for turn in range(max(map(len, by_document.values()), default=0)):
+        ordered += [items[turn] for items in by_document.values() if turn < len(items)]
+    return ordered
+
+
 def question_key(question: str) -> str:
     return " ".join(re.findall(r"\w+", question.lower()))
