@@ -118,12 +118,14 @@ def builds_in(folder: Path) -> list[str]:
     return [BASE, *(path.name.removeprefix("build-") for path in sorted(folder.glob("build-*")) if path.is_dir())]
 
 
-def compact_partition(partition: str, *, wait_s: float = 60) -> bool:
+def compact_partition(partition: str, *, build: Build | None = None, wait_s: float = 60) -> bool:
     """Merge segments of a partition where that makes searches quicker; False when there was nothing to do. Call it until then.
 
-    The slow part runs without the writers' lock, beside searches and writes; one process at a time does it, others return
-    False. Raises RetrievalError `index_corrupt`, `index_busy` or `disk_full`; the index is then as it was."""
-    build = serving_build()
+    Of the build that serves, or of another. The slow part runs without the writers' lock, beside searches and writes; one
+    process at a time does it, others return False.
+
+    Raises RetrievalError `index_corrupt`, `index_busy` or `disk_full`; the index is then as it was."""
+    build = build if build is not None else serving_build()
     snapshot = open_dense(partition, build)
     if snapshot is None:
         return False

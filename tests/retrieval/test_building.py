@@ -14,6 +14,7 @@ from retrieval.building import complete, drop, install_embedder, missing_count, 
 from retrieval.builds import FILE, Build, embedder_of, model_folder, read_builds, serving_build
 from retrieval.embedders import get_embedder
 from retrieval.errors import RetrievalError
+from retrieval.indexes.faiss_cpu import FaissCpuIndex
 from retrieval.indexing import check_partition, partition_ids, remove_passages, write_passages
 from retrieval.partitions import dense_folder, open_dense
 from retrieval.passages import Passage
@@ -187,6 +188,14 @@ def test_it_refuses_vectors_of_the_embedder_that_served_when_they_were_made(corp
     with pytest.raises(RetrievalError, match="embedder_changed"):
         write_passages("partition-1", add=[Passage(200, "a kestrel")], vectors=vectors, embedder=old.name)
     assert 200 not in partition_ids("partition-1")[1]
+
+
+def test_its_first_searches_are_as_quick_as_the_old_ones(settings: Any, corpus: Corpus, green: Build) -> None:
+    settings.VECTOR_INDEX = {"BACKEND": "tests.retrieval.test_segments.InvertedIndex", "OPTIONS": {}}
+    complete(green, corpus.passages_of, _quiet)
+    opened = open_dense("partition-1", green)
+    assert isinstance(opened and opened.index, FaissCpuIndex)
+    assert [part.segment.inverted is not None for part in opened.index._parts] == [True]
 
 
 def test_what_is_deleted_leaves_every_build(corpus: Corpus, green: Build) -> None:
