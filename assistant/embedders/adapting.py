@@ -13,8 +13,9 @@ from django.db.models import QuerySet
 from assistant.embedders.questions import DocumentPairs, document_pairs, judged_questions, searchable
 from ingestion.connections import lend_connection
 from ingestion.models import Corpus
+from retrieval.builds import get_search_embedder
 from retrieval.comparing import Change, JudgedQuestions, Scores, change, score
-from retrieval.embedders import Embedder, get_embedder, load_embedder
+from retrieval.embedders import Embedder, load_embedder
 from retrieval.embedders.prepare import prepare_model
 from retrieval.embedders.prepared import PREPARED
 from retrieval.files import write_atomically
@@ -63,20 +64,20 @@ def adapt(wanted: Adaptation, bar: Bar) -> Report:
     The rows and the checkpoint hold the documents' words; both are deleted at the end."""
     found = document_pairs(wanted.corpora)
     seed = wanted.recipe.seed
-    held_out = hold_out({section.document for section in found.sections.values()}, seed=seed)
+    plan = _begin(wanted, {section.document for section in found.sections.values()})
+    held_out = frozenset(plan["held_out"])
     judged = judged_questions(found, held_out=held_out, seed=seed)
     if len(judged.questions) < LEAST_JUDGED:
         raise DataError(
             f"{len(judged.questions)} questions of documents that are held out are too few to judge by. It takes {LEAST_JUDGED}; "
             "add documents with headings, or review more examples."
         )
-    plan = _begin(wanted)
     rows = wanted.output / ROWS
     if not rows.is_file():
-        trained = _train_pairs(found, held_out, wanted.most_pairs)
-        plan["trained_on"] = sorted({document for _, _, document in trained})
+        # all that a question may have been shown with: a hard negative is in the weights, too
+        plan["trained_on"] = sorted({section.document for section in found.sections.values()} - held_out)
         _write_json(wanted.output / PLAN, plan)
-        write_rows(rows, _mined(found, held_out, trained, bar))
+        write_rows(rows, _mined(found, held_out, _train_pairs(found, held_out, wanted.most_pairs), bar))
     folder = _train(wanted, rows, plan)
     report = _judge(wanted, folder, judged, bar, pairs=plan["pairs"])
     _write_json(wanted.output / REPORT, asdict(report))
@@ -84,8 +85,10 @@ def adapt(wanted: Adaptation, bar: Bar) -> Report:
     return report
 
 
-def _begin(wanted: Adaptation) -> dict[str, Any]:
-    """What an earlier call of the same kind noted; SpecialistError `other_training` where it was of another kind."""
+def _begin(wanted: Adaptation, documents: set[int]) -> dict[str, Any]:
+    """What an earlier call of the same kind noted: documents that came since are not held out, where others were trained on.
+
+    SpecialistError `other_training` where it was of another kind."""
     asked = {
         "recipe": fingerprint(wanted.recipe, []), "share": wanted.share, "most_pairs": wanted.most_pairs,
         "corpora": sorted(wanted.corpora.values_list("slug", flat=True)),
@@ -93,24 +96,23 @@ def _begin(wanted: Adaptation) -> dict[str, Any]:
     path = wanted.output / PLAN
     wanted.output.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.is_file():
-        plan = {"asked": asked, "trained_on": [], "pairs": 0}
-        _write_json(path, plan)
-        return plan
-    plan = json.loads(path.read_bytes())
+        held_out = sorted(hold_out(documents, seed=wanted.recipe.seed))
+        return {"asked": asked, "held_out": held_out, "trained_on": [], "pairs": 0}
+    plan: dict[str, Any] = json.loads(path.read_bytes())
     if plan["asked"] != asked or (wanted.output / REPORT).is_file():
         message = f"{wanted.output} holds an embedder already, or an unfinished one with other settings. Give another --output."
         raise SpecialistError("other_training", message, permanent=True)
     return plan
 
 
-def _train_pairs(found: DocumentPairs, held_out: frozenset[int], most: int) -> list[tuple[str, int, int]]:
-    """Question, passage and document; documents in turn."""
+def _train_pairs(found: DocumentPairs, held_out: frozenset[int], most: int) -> list[tuple[str, int]]:
+    """Question and passage; documents in turn."""
     pairs = [pair for pair in found.pairs if pair.section.document not in held_out][:most]
-    return [(pair.question, pair.section.chunk, pair.section.document) for pair in pairs]
+    return [(pair.question, pair.section.chunk) for pair in pairs]
 
 
 def _mined(
-    found: DocumentPairs, held_out: frozenset[int], pairs: Sequence[tuple[str, int, int]], bar: Bar
+    found: DocumentPairs, held_out: frozenset[int], pairs: Sequence[tuple[str, int]], bar: Bar
 ) -> list[EmbedderRow]:  # fmt: skip
     """Nothing of a document that is held out is shown, as a wrong passage either."""
     from retrieval.search import search
@@ -124,7 +126,7 @@ def _mined(
     lend_connection()
     rows: list[EmbedderRow] = []
     for row in mine(
-        [(question, chunk) for question, chunk, _ in pairs],
+        pairs,
         passages,
         lambda question: [hit.id for hit in search(question, scope=scope, top_k=LOOKED_AT).hits],
     ):
@@ -152,8 +154,8 @@ def _train(wanted: Adaptation, rows: Path, plan: dict[str, Any]) -> Path:
 
 
 def _judge(wanted: Adaptation, folder: Path, judged: JudgedQuestions, bar: Bar, *, pairs: int) -> Report:
-    """The new one as it would be served, in int8 where that agrees with torch."""
-    old, new = get_embedder(), load_embedder(folder)
+    """The new one as it would be served, in int8 where that agrees with torch, against the one that serves."""
+    old, new = get_search_embedder(), load_embedder(folder)
     before, after = _scored(judged, old, bar, "before"), _scored(judged, new, bar, "after")
     general = {}
     for path in wanted.general:

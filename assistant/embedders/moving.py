@@ -104,7 +104,7 @@ def describe(build: Build) -> list[str]:
     trained = _card(build).get("trained_on", [])
     gone = len(trained) - Document.objects.filter(pk__in=trained).count()
     if gone:
-        lines.append(f"  {gone} of the {len(trained)} documents that it was trained on were deleted. Adapt anew.")
+        lines.append(f"  {gone} of the {len(trained)} documents that it was trained among were deleted. Adapt anew.")
     return lines
 
 
