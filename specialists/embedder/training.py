@@ -27,15 +27,15 @@ def train_embedder(run: Run, *, share: float) -> Path:
 
     `share`: how far to go from the base's weights to the trained ones; between them lies what learns the organization's words
     and forgets little of the rest (Wortsman et al. 2022, robust fine-tuning). Raises DataError, SpecialistError."""
+    rows = read_rows(run.data[0].path)
+    if len(rows) < LEAST_ROWS:
+        raise DataError(f"{len(rows)} pairs are too few to adapt an embedder. It takes at least {LEAST_ROWS}.")
     from specialists.embedder.task import EmbedderNetwork, EmbedderTask
     from specialists.encoders.network import merge_adapter
     from specialists.training.checkpoints import remove_checkpoint
     from specialists.training.loop import train
 
     source, base = find_source(run.recipe.base), find_base(run.recipe.base)
-    rows = read_rows(run.data[0].path)
-    if len(rows) < LEAST_ROWS:
-        raise DataError(f"{len(rows)} pairs are too few to adapt an embedder. It takes at least {LEAST_ROWS}.")
     network = EmbedderNetwork(base, source)
     progress = train(network, EmbedderTask(source, rows), run)
     merge_adapter(network)

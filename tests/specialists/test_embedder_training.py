@@ -14,7 +14,9 @@ from retrieval.embedders.sources import PACKAGED_MODEL, find_source
 from retrieval.files import sha256_of
 from specialists.embedder.mining import MinedPassage, mine
 from specialists.embedder.rows import EmbedderRow, read_rows, write_rows
+from specialists.embedder.training import train_embedder
 from specialists.errors import DataError
+from specialists.training.recipe import DataFile, Recipe, Run
 from tests.environment import ROOT
 
 LONG = "The porter feeds the herons at nine in the morning and again at four, when the gate is closed."
@@ -114,8 +116,9 @@ def test_it_ends_with_the_same_weights_after_kill_9_and_leaves_no_words(tmp_path
     assert json.loads((model / "adapted.json").read_text())["pairs"] == 60
 
 
-@pytest.mark.slow
 def test_it_refuses_too_few_pairs(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     write_rows(rows, [EmbedderRow("a", "b")])
-    assert "at least 50" in _train(rows, tmp_path / "few").stderr
+    run = Run([DataFile(rows)], tmp_path / "few", Recipe(), lambda *args: None, lambda text: None)
+    with pytest.raises(DataError, match="at least 50"):
+        train_embedder(run, share=1.0)
