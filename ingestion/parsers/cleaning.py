@@ -25,7 +25,7 @@ _TABLE: dict[int, str | None] = {
 _ODD = re.compile("[" + "".join(re.escape(chr(code)) for code in (*_TABLE, 0x200C, 0x200D)) + "]")
 # A joiner means something only inside the scripts that join (Arabic, the Indic scripts, Burmese).
 _STRAY_JOINER = re.compile("(?<![\u0600-\u109f])[\u200c\u200d]|[\u200c\u200d](?![\u0600-\u109f])")
-_TRAILING_SPACE = re.compile(r"[ \t]+(?=\n)")
+_TRAILING_SPACE = re.compile(r"(?<![ \t])[ \t]++(?=\n)")  # each run is tried once, however long
 _ANY_SPACE = re.compile(r"\s+")
 _JUNK_TITLE = re.compile(
     r"(?:untitled|\(?anonymous\)?$|\(?unspecified\)?$|document\d*|microsoft word|powerpoint|presentation\d*|word document|\W*$)",

@@ -1,15 +1,18 @@
-"""Comma-, semicolon-, tab- and bar-separated tables. The first row that has text names the columns."""
+"""Comma-, semicolon-, tab- and bar-separated tables. The first row that has text names the columns; rows as long as a
+conversation are read as records."""
 
 from __future__ import annotations
 
 import csv
 import io
+from itertools import zip_longest
 from pathlib import Path
 
 from ingestion.parsers.base import ParsedDocument, ParseError
 from ingestion.parsers.builder import DocumentBuilder, names_columns
 from ingestion.parsers.cleaning import clean
 from ingestion.parsers.decoding import decode
+from ingestion.parsers.records import add_record, reads_as_records
 
 MAX_CELLS = 1_000_000
 MAX_CELL = 1_000_000  # characters
@@ -24,19 +27,30 @@ class CsvParser:
 
     def parse(self, path: Path) -> ParsedDocument:
         text = clean(decode(path.read_bytes()))
-        builder = DocumentBuilder()
-        table = builder.start_table()
         csv.field_size_limit(MAX_CELL)
+        rows: list[list[str]] = []
         cells = 0
         try:
             for row in csv.reader(io.StringIO(text), delimiter=delimiter_of(text)):
                 cells += len(row)
                 if cells > MAX_CELLS:
                     raise too_many_cells(MAX_CELLS)
-                builder.row(row, table=table, is_header=not builder.blocks and names_columns(row))
+                rows.append(row)
         except csv.Error:
             raise ParseError("damaged", "A quotation mark in the file is never closed. Save it as CSV again.") from None
+        return _build([row for row in rows if any(cell.strip() for cell in row)])
+
+
+def _build(rows: list[list[str]]) -> ParsedDocument:
+    builder = DocumentBuilder()
+    if len(rows) > 1 and names_columns(rows[0]) and reads_as_records(rows[1:]):
+        for number, row in enumerate(rows[1:], start=1):
+            add_record(builder, list(zip_longest(rows[0], row[: len(rows[0])], fillvalue="")), number)
         return builder.build()
+    table = builder.start_table()
+    for row in rows:
+        builder.row(row, table=table, is_header=not builder.blocks and names_columns(row))
+    return builder.build()
 
 
 def too_many_cells(limit: int) -> ParseError:

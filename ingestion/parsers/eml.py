@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterable
 from email import message_from_bytes
 from email.errors import MessageError
 from email.message import EmailMessage
@@ -45,21 +46,32 @@ class EmlParser:
             data = decode(data).encode()
         if data.startswith((b"From ", b">From ")):  # an mbox line before the message
             data = data.partition(b"\n")[2]
-        if data.lower().count(b"\ncontent-type:") > MAX_PARTS:
-            raise ParseError("too_many_parts", f"The e-mail has more than {MAX_PARTS} parts. Save its text alone.")
-        message = message_from_bytes(data.lstrip(), policy=_CappedPolicy())
-        if not isinstance(message, EmailMessage):
-            raise ParseError("damaged", "The e-mail is damaged. Save the message as .eml again.")
+        message = read_message(data)
         builder = DocumentBuilder()
-        subject = _header(message, "subject")
+        subject = header_of(message, "subject")
         builder.heading(subject, 1)
-        builder.paragraph("\n".join(_summary(message)))
-        _add_body(builder, message)
-        _warn_of_attachments(builder, message)
+        add_message(builder, message)
+        warn_of_attachments(builder, [message])
         return builder.build(title=subject)
 
 
-def _header(message: EmailMessage, name: str) -> str:
+def read_message(data: bytes) -> EmailMessage:
+    """Raises ParseError."""
+    if data.lower().count(b"\ncontent-type:") > MAX_PARTS:
+        raise ParseError("too_many_parts", f"The e-mail has more than {MAX_PARTS} parts. Save its text alone.")
+    message = message_from_bytes(data.lstrip(), policy=_CappedPolicy())
+    if not isinstance(message, EmailMessage):
+        raise ParseError("damaged", "The e-mail is damaged. Save the message as .eml again.")
+    return message
+
+
+def add_message(builder: DocumentBuilder, message: EmailMessage) -> None:
+    """Who wrote to whom and when, and the text."""
+    builder.paragraph("\n".join(_summary(message)))
+    _add_body(builder, message)
+
+
+def header_of(message: EmailMessage, name: str) -> str:
     """A header's text; one that the standard library cannot parse is shown as it stands."""
     try:
         return one_line(str(message.get(name, "")))
@@ -70,7 +82,7 @@ def _header(message: EmailMessage, name: str) -> str:
 
 def _summary(message: EmailMessage) -> list[str]:
     names = ("from", "to", "cc", "date")
-    return [f"{name.capitalize()}: {value[:_SHOWN]}" for name in names if (value := _header(message, name))]
+    return [f"{name.capitalize()}: {value[:_SHOWN]}" for name in names if (value := header_of(message, name))]
 
 
 def _add_body(builder: DocumentBuilder, message: EmailMessage) -> None:
@@ -93,9 +105,9 @@ def _part_text(part: Any) -> str:
     return decode(payload if isinstance(payload, bytes) else b"", declared=str(part.get_content_charset() or ""))
 
 
-def _warn_of_attachments(builder: DocumentBuilder, message: EmailMessage) -> None:
+def warn_of_attachments(builder: DocumentBuilder, messages: Iterable[EmailMessage]) -> None:
     names = []
-    for part in message.walk():
+    for part in (part for message in messages for part in message.walk()):
         name = part.get_filename()
         if part.get_content_type() == "message/rfc822":
             names.append(name or "a forwarded message")

@@ -22,13 +22,27 @@ PARSERS: dict[str, str] = {
     "markdown": "ingestion.parsers.markdown.MarkdownParser",
     "text": "ingestion.parsers.text.TextParser",
     "eml": "ingestion.parsers.eml.EmlParser",
+    "mbox": "ingestion.parsers.mbox.MboxParser",
+    "json": "ingestion.parsers.json_records.JsonParser",
+    "jsonl": "ingestion.parsers.json_records.JsonLinesParser",
+    "python": "ingestion.parsers.code.PythonParser",
+    "code": "ingestion.parsers.code.CodeParser",
 }
 ENDINGS: dict[str, str] = {
     ".pdf": "pdf", ".docx": "docx", ".pptx": "pptx", ".xlsx": "xlsx", ".csv": "csv", ".tsv": "csv", ".html": "html",
     ".htm": "html", ".xhtml": "html", ".md": "markdown", ".markdown": "markdown", ".txt": "text", ".text": "text",
     ".log": "text", ".rst": "text", ".org": "text", ".eml": "eml",
+    ".mbox": "mbox", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".py": "python", ".pyi": "python",
+    **dict.fromkeys(
+        (".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".java", ".kt", ".scala", ".go", ".rs", ".c", ".h", ".cc", ".cpp", ".hpp",
+         ".cs", ".php", ".swift", ".rb", ".sh", ".bash", ".ps1", ".sql", ".lua", ".pl", ".r"),
+        "code",
+    ),
 }  # fmt: skip
-READABLE = "PDF, Word (.docx), PowerPoint (.pptx), Excel (.xlsx), CSV, HTML, Markdown, text and e-mail (.eml) files"
+READABLE = (
+    "PDF, Word (.docx), PowerPoint (.pptx), Excel (.xlsx), CSV, JSON, HTML, Markdown, text, e-mail (.eml, .mbox) and source code "
+    "files"
+)
 # Files that people do have, and what to do with them.
 _ADVICE: dict[str, str] = {
     **dict.fromkeys((".doc", ".dot", ".rtf", ".odt", ".pages", ".wpd"), "Save it as .docx and upload it again."),
@@ -37,7 +51,7 @@ _ADVICE: dict[str, str] = {
     **dict.fromkeys((".docm", ".dotm", ".dotx"), "Save it as a Word document without macros (.docx) and upload it again."),
     **dict.fromkeys((".xlsm", ".xltm", ".xltx"), "Save it as a workbook without macros (.xlsx) and upload it again."),
     **dict.fromkeys((".pptm", ".ppsm", ".potx"), "Save it as a presentation without macros (.pptx) and upload it again."),
-    **dict.fromkeys((".msg", ".mbox", ".pst"), "Save each message as .eml and upload them."),
+    **dict.fromkeys((".msg", ".pst"), "Save each message as .eml and upload them."),
     **dict.fromkeys((".zip", ".7z", ".rar", ".tar", ".gz", ".tgz"), "Unpack it and upload the files in it."),
     **dict.fromkeys(
         (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".bmp", ".webp", ".heic"),
@@ -64,7 +78,10 @@ _KINDS: tuple[tuple[bytes, str, tuple[str, ...]], ...] = (
 )
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _OFFICE = {"docx": "Word", "pptx": "PowerPoint", "xlsx": "Excel"}
-_LIMITS_MB = {"pdf": 100, "docx": 100, "pptx": 100, "xlsx": 100, "csv": 50, "html": 10, "markdown": 10, "text": 50, "eml": 25}
+_LIMITS_MB = {
+    "pdf": 100, "docx": 100, "pptx": 100, "xlsx": 100, "csv": 50, "html": 10, "markdown": 10, "text": 50, "eml": 25, "mbox": 50,
+    "json": 25, "jsonl": 50, "python": 2, "code": 2,
+}  # fmt: skip
 
 
 def sniff(path: Path, source_name: str) -> str:
@@ -149,6 +166,10 @@ def _check_textual(head: bytes, name: str, ending: str) -> None:
     if name == "eml" and not _begins_with_headers(decode(head).encode() if head.startswith(_WIDE_MARKS) else head):
         raise ParseError(
             "mislabelled", "The file is named .eml but does not begin as an e-mail does. Save the message as .eml again."
+        )
+    if name == "mbox" and not head.lstrip().startswith(b"From "):
+        raise ParseError(
+            "mislabelled", "The file is named .mbox but does not begin as a mailbox does, with “From ”. Export the mailbox again."
         )
 
 

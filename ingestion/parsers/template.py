@@ -29,8 +29,9 @@ MAX_REQUEST = 64 * 1024
 _PRELOADED = (
     "ingestion.parsers.formats", "ingestion.parsers.pdf", "ingestion.parsers.pdf_pages", "ingestion.parsers.docx",
     "ingestion.parsers.pptx", "ingestion.parsers.xlsx", "ingestion.parsers.html", "ingestion.parsers.markdown",
-    "ingestion.parsers.eml", "pypdfium2", "pypdfium2.raw", "PIL.Image", "PIL.PngImagePlugin", "lxml.etree", "docx", "pptx",
-    "openpyxl", "selectolax.lexbor", "markdown_it", "charset_normalizer", "encodings.idna",
+    "ingestion.parsers.eml", "ingestion.parsers.mbox", "ingestion.parsers.json_records", "ingestion.parsers.code", "pypdfium2",
+    "pypdfium2.raw", "PIL.Image", "PIL.PngImagePlugin", "lxml.etree", "docx", "pptx", "openpyxl", "selectolax.lexbor",
+    "markdown_it", "charset_normalizer", "encodings.idna",
 )  # fmt: skip
 _OUT_OF_MEMORY = b'-{"code": "out_of_memory"}'
 

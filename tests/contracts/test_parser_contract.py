@@ -18,6 +18,8 @@ HTML = """<html><head><title>Leave</title></head><body><h1>Leave</h1><p>Everyone
 <ul><li>Tell your lead.</li></ul><table><tr><th>Who</th><th>Days</th></tr><tr><td>All</td><td>30</td></tr></table></html>"""
 MARKDOWN = "# Leave\n\nEveryone has *30* days.\n\n## Sick\n\n- Tell your lead.\n\n| Who | Days |\n|---|---|\n| All | 30 |\n"
 MAIL = "Subject: Leave\nFrom: Ada <ada@example.org>\nDate: Mon, 2 Feb 2026 10:00:00 +0100\n\nEveryone has 30 days.\n\n> Sick?\n"
+MAILBOX = f"From ada@example.org Mon Feb  2 10:00:00 2026\n{MAIL}\n"
+CONTRACT = {"data": [{"title": "Leave", "paragraphs": [{"context": "Everyone has 30 days.", "qas": []}]}]}
 
 
 def _docx() -> bytes:
@@ -61,6 +63,11 @@ SAMPLES: dict[str, tuple[str, bytes]] = {
     "markdown": ("leave.md", MARKDOWN.encode()),
     "text": ("leave.txt", b"Leave\n=====\n\nEveryone has 30 days.\n\n- Tell your lead.\n"),
     "eml": ("leave.eml", MAIL.encode()),
+    "mbox": ("leave.mbox", MAILBOX.encode()),
+    "json": ("leave.json", json.dumps(CONTRACT).encode()),
+    "jsonl": ("leave.jsonl", b'{"title": "Leave", "text": "Everyone has 30 days."}\n'),
+    "python": ("leave.py", b'class Leave:\n    """Everyone has 30 days."""\n\n    days = 30\n'),
+    "code": ("leave.ts", b"/** Everyone has 30 days. */\nexport class Leave {\n  days = 30;\n}\n"),
 }
 FORMATS = sorted(PARSERS)
 

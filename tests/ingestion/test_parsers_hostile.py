@@ -65,6 +65,14 @@ REFUSED: list[tuple[str, str, Make, set[str]]] = [
     ("a mail with a giant header", "a.eml", lambda: LONG_HEADER, {"header_too_long"}),
     ("a table of too many cells", "a.csv", lambda: b"," * 1_100_000, {"too_many_cells"}),
     ("a quotation without end", "a.csv", lambda: b'a,"' + b"b" * 1_200_000, {"damaged"}),
+    ("a mailbox of too many messages", "a.mbox", lambda: b"From a\n\n\n" * 5_001, {"too_many_messages"}),
+    ("a mailbox with a giant header", "a.mbox", lambda: b"From a\n" + LONG_HEADER, {"header_too_long"}),
+    ("a page that says it is a mailbox", "a.mbox", lambda: b"<html>From a</html>", {"mislabelled"}),
+    ("lists in lists without end", "a.json", lambda: b"[" * 200_000, {"nested_too_deeply"}),
+    ("a record nested without end", "a.jsonl", lambda: b'{"a": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", {"nested_too_deeply"}),
+    ("too many records", "a.jsonl", lambda: b'{"a":"b"}\n' * 20_001, {"too_long"}),
+    ("JSON of another form", "a.json", lambda: b'{"model": {"layers": 3}}', {"unsupported_json"}),
+    ("lines that are no JSON", "a.jsonl", lambda: b"id,text\n1,x\n", {"damaged"}),
     ("binary data under a text's name", "a.md", lambda: bytes(range(256)) * 9, {"not_text"}),
     ("a file without an ending", "README", lambda: b"x", {"unsupported_format"}),
     ("white space", "a.txt", lambda: b" \n\t\n", {"no_text"}),
@@ -111,6 +119,17 @@ def test_it_reads_no_file_that_an_office_document_names(tmp_path: Path) -> None:
 def test_it_survives_a_mail_nested_in_itself(tmp_path: Path) -> None:
     result = outcome(tmp_path, "a.eml", DEEP_MAIL.encode())
     assert isinstance(result, ParsedDocument) or result.code in ("nested_too_deeply", "crashed")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"(" * 200_000, b"def f():\n" + b" " * 90_000 + b"return" + b"+1" * 90_000, b"x = " + b"-" * 200_000 + b"1", b"#" * 900_000],
+    ids=["brackets", "a long sum", "many signs", "one comment"],
+)
+@pytest.mark.parametrize("name", ["a.py", "a.rs"])
+def test_it_survives_code_that_no_compiler_takes(tmp_path: Path, name: str, data: bytes) -> None:
+    result = outcome(tmp_path, name, data)
+    assert isinstance(result, ParsedDocument) or result.code in ("nested_too_deeply", "crashed", "no_text")
 
 
 def test_it_survives_markdown_that_grows_with_its_square(tmp_path: Path, settings: Any) -> None:
