@@ -19,7 +19,9 @@ ROUND_TRIP = 20  # among so many passages its question must find the passage tha
 MOST_BESIDE = 6  # passages beside the gold one
 LEAST_WITHOUT = 2  # passages of a question that none answers
 SAID_ELSEWHERE = 0.8  # of the answer's words: a passage that has so many may well answer, too
-HELD_OUT = 0.2  # of the documents
+HELD_OUT = 0.2  # of the documents, and of the parts of one that has several
+
+Unit = tuple[int, int]  # a document, or a part of one (Section.unit)
 
 NOT_FOUND = "its own passage is not found by it"
 TOO_FEW = "there are too few passages to ask among"
@@ -35,25 +37,38 @@ class Mixed:
     pair: Pair
 
 
-def hold_out(documents: Collection[int], *, seed: int) -> frozenset[int]:
-    """A fifth of the documents, one at least where there are several."""
-    ordered = sorted(documents)
-    random.Random(f"{seed} documents").shuffle(ordered)
-    count = max(1, round(len(ordered) * HELD_OUT)) if len(ordered) > 1 else 0
-    return frozenset(ordered[:count])
+def hold_out(units: Collection[Unit], *, seed: int) -> frozenset[Unit]:
+    """A fifth of the documents, one at least where there are several; of a document of several parts a fifth of these."""
+    parts: dict[int, list[Unit]] = {}
+    for unit in sorted(set(units)):
+        parts.setdefault(unit[0], []).append(unit)
+    whole = [items[0] for items in parts.values() if len(items) == 1]
+    held = _fifth(whole, f"{seed} documents")
+    for document, items in parts.items():
+        held += _fifth(items, f"{seed} {document}") if len(items) > 1 else []
+    return frozenset(held)
 
 
-def mix(pair: Pair, found: Sequence[int], sections: Mapping[int, Section], *, held_out: frozenset[int], seed: int) -> Mixed | str:
+def _fifth(units: list[Unit], seed: str) -> list[Unit]:
+    ordered = list(units)
+    random.Random(seed).shuffle(ordered)
+    return ordered[: max(1, round(len(ordered) * HELD_OUT)) if len(ordered) > 1 else 0]
+
+
+def mix(
+    pair: Pair, found: Sequence[int], sections: Mapping[int, Section], *, held_out: frozenset[Unit], seed: int,
+    shares: Mapping[str, float] = SHARES,
+) -> Mixed | str:  # fmt: skip
     """The row of a pair, or why it becomes none. `found`: the chunks that a search for the question brings, best first. A row to
-    train on shows nothing of the documents that are held out."""
+    train on shows nothing of what is held out."""
     gold = pair.section
     if gold.chunk not in found[:ROUND_TRIP]:
         return NOT_FOUND
-    is_held_out = gold.document in held_out
+    is_held_out = gold.unit in held_out
     chooser = random.Random(f"{seed} {gold.chunk} {pair.question}")
 
     def is_fit(section: Section) -> bool:
-        is_shown = is_held_out or section.document not in held_out
+        is_shown = is_held_out or section.unit not in held_out
         return is_shown and section.chunk != gold.chunk and containment(pair.answer, section.text) < SAID_ELSEWHERE
 
     near = [sections[chunk] for chunk in found if chunk in sections and is_fit(sections[chunk])]
@@ -61,7 +76,7 @@ def mix(pair: Pair, found: Sequence[int], sections: Mapping[int, Section], *, he
         return Mixed(
             _tempting(pair, [sections[chunk] for chunk in found if chunk in sections], chooser), "unanswerable", is_held_out, pair
         )
-    kind = chooser.choices(list(SHARES), weights=list(SHARES.values()))[0]
+    kind = chooser.choices(list(shares), weights=list(shares.values()))[0]
     made = _MAKING[kind](pair, near, _others(sections, is_fit, chooser), chooser)
     if made is None:
         kind, made = "near", _near(pair, near, (), chooser)
@@ -96,7 +111,7 @@ def _without(pair: Pair, near: Sequence[Section], others: Sequence[Section], cho
 
 def _tempting(pair: Pair, near: Sequence[Section], chooser: random.Random) -> Row:
     """A person has said that the passage does not answer: it is shown, and refused."""
-    beside = [section for section in near if section.document == pair.section.document and section is not pair.section]
+    beside = [section for section in near if section.unit == pair.section.unit and section is not pair.section]
     shown = [pair.section, *beside[: chooser.randint(0, LEAST_WITHOUT)]]
     return Row(pair.question, tuple(map(_passage, shown)), "", pair.section.chunk)
 

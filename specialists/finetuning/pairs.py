@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from specialists.finetuning.verbs import how_do_i
+
 MOST_ANSWER = 400  # characters
 LEAST_ANSWER = 15
 MOST_ROWS_OF_TABLE = 12  # of one passage
@@ -39,11 +41,18 @@ class Section:
     sentences: tuple[tuple[int, int], ...]
     columns: tuple[str, ...] = ()
     is_first: bool = True  # of the passages under its heading
+    start: int = 0  # where its text begins in the document's
+    part: int = 0  # of a file of many tickets or contracts: which of them; what is held out is never half of one
+
+    @property
+    def unit(self) -> tuple[int, int]:
+        return self.document, self.part
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """`origin`: faq, table, heading, example or written."""
+    """`origin`: faq, table, heading, example, written, howto, usage, ticket, clause or label. An answer of several lines is one
+    of several sentences, each of which is cited."""
 
     question: str
     answer: str
@@ -65,6 +74,8 @@ def _heading_pairs(section: Section) -> Iterator[Pair]:
         return
     if heading.endswith("?"):
         yield Pair(heading, answer, section, "faq")
+    elif asked := how_do_i(heading):
+        yield Pair(asked, answer, section, "howto")
     elif not _USELESS.match(heading) and len(heading) > 2 and question_key(heading) not in question_key(section.title):
         topic = heading[0].lower() + heading[1:] if heading[1:2].islower() else heading
         yield Pair(FORMS[section.chunk % len(FORMS)].format(title=section.title, topic=topic), answer, section, "heading")

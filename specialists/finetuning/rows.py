@@ -26,7 +26,8 @@ class RowPassage:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`answer` is a sentence of the passage `gold`; empty where none of the passages answers. The passages are best first."""
+    """`answer` is in the words of the passage `gold`, a sentence in a line; empty where none of the passages answers. They
+    are best first."""
 
     question: str
     passages: tuple[RowPassage, ...]
@@ -56,7 +57,8 @@ def render_row(row: Row, *, count_tokens: Callable[[str], int], window: int, mos
         return Rendered(prompt, NO_ANSWER)
     number = next((number for number, place in prompt.numbers.items() if place == row.gold), None)
     is_shown = number is not None and _is_left(row, ordered[0].text, prompt.messages[-1].content)
-    return Rendered(prompt, f"{row.answer} [{number}]" if is_shown else NO_ANSWER)
+    cited = "\n".join(f"{line} [{number}]" for line in row.answer.split("\n"))
+    return Rendered(prompt, cited if is_shown else NO_ANSWER)
 
 
 def _is_left(row: Row, gold: str, shown: str) -> bool:

@@ -27,7 +27,7 @@ def section(number: int, *, document: int | None = None) -> Section:
 
 
 SECTIONS = {number: section(number) for number in range(1, 121)}
-HELD_OUT = hold_out({item.document for item in SECTIONS.values()}, seed=7)
+HELD_OUT = hold_out({item.unit for item in SECTIONS.values()}, seed=7)
 
 
 def mixed() -> list[Mixed]:
@@ -67,7 +67,7 @@ def test_of_two_that_ask_the_same_the_first_stays() -> None:
 
 
 def test_a_row_to_train_on_shows_nothing_of_the_held_out_documents() -> None:
-    shown = {(row.is_held_out, SECTIONS[passage.chunk].document in HELD_OUT) for row in mixed() for passage in row.row.passages}
+    shown = {(row.is_held_out, SECTIONS[passage.chunk].unit in HELD_OUT) for row in mixed() for passage in row.row.passages}
 
     assert (False, True) not in shown
     assert (False, False) in shown and (True, True) in shown
