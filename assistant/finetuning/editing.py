@@ -24,6 +24,7 @@ from assistant.finetuning.models import (
 )
 from ingestion.models import Corpus
 from specialists.errors import DataError
+from specialists.finetuning.presets import GENERAL, PRESETS
 from specialists.finetuning.recipe import FinetuneRecipe
 
 RESERVED = frozenset({"new"})  # words of the pages' addresses
@@ -46,15 +47,19 @@ def create_specialist(*, name: str, corpora: Sequence[Corpus], created_by: User 
 
 
 @transaction.atomic
-def queue_data_set(*, specialist: Specialist, made_as: User, seed: int = 7, has_written: bool = False) -> DataSet:
-    """Have rows made of what `made_as` may read in the specialist's corpora; with questions that the language model writes, if
-    they are wanted."""
+def queue_data_set(
+    *, specialist: Specialist, made_as: User, seed: int = 7, has_written: bool = False, recipe: str = GENERAL.name
+) -> DataSet:
+    """Have rows made of what `made_as` may read in the specialist's corpora, as the recipe of this name has them; with questions
+    that the language model writes, if they are wanted."""
+    if recipe not in PRESETS:
+        raise FinetuningError("bad_recipe", f"There is no such recipe. Choose one of {', '.join(PRESETS)}.")
     Specialist.objects.select_for_update().get(pk=specialist.pk)
     if specialist.data_sets.filter(state__in=OPEN_DATA_SETS).exists():
         raise FinetuningError("making", "A data set is being made. Wait for it, or stop it.")
     data_set = DataSet.objects.create(
         specialist=specialist, number=_next(specialist.data_sets.all()), made_as=made_as, created_by=made_as, seed=seed,
-        has_written=has_written,
+        has_written=has_written, recipe=recipe,
     )  # fmt: skip
     transaction.on_commit(ring)
     return data_set

@@ -21,9 +21,11 @@ from ingestion.renewing import renewing
 from retrieval.errors import RetrievalError
 from specialists.errors import SpecialistError
 from specialists.finetuning.asking import NOT_WRITTEN, ask_about
+from specialists.finetuning.duplicates import NEARLY_SAME, without_near_duplicates
 from specialists.finetuning.findings import find
 from specialists.finetuning.mixing import Mixed, hold_out, mix
 from specialists.finetuning.pairs import Pair, Section, distinct, in_turn
+from specialists.finetuning.presets import GENERAL, NOT_WANTED, PRESETS, Preset, choose_pairs, lacks_its_subject
 from specialists.prompting import PROMPT_VERSION
 
 logger = logging.getLogger(__name__)
@@ -63,16 +65,21 @@ def _make(claim: Claim, data_set: DataSet) -> None:
     data_set.rows.all().delete()
     partitions = partitions_for(person, specialist)
     sections = read_sections(partitions)
-    held_out = hold_out({section.document for section in sections.values()}, seed=data_set.seed)
+    held_out = hold_out({section.unit for section in sections.values()}, seed=data_set.seed)
+    preset = PRESETS.get(data_set.recipe, GENERAL)
     left_out: Counter[str] = Counter()
     written = _written(claim, sections, left_out) if data_set.has_written else ()
-    pairs = in_turn(distinct([*pairs_in(specialist, person, sections), *written]))[:MOST_ROWS]
+    every = distinct([*pairs_in(specialist, person, sections), *written])
+    if lacks_its_subject(every, preset):
+        claim.end(state=DataSetState.FAILED, error_message=preset.missing)
+        return
+    pairs = in_turn(_chosen(every, preset, left_out))[:MOST_ROWS]
     if not claim.progress(total=len(pairs), done=0):
         return
     rows: list[Mixed] = []
     position = 0
     for number, pair in enumerate(pairs, start=1):
-        made = mix(pair, _found(pair.question, partitions), sections, held_out=held_out, seed=data_set.seed)
+        made = mix(pair, _found(pair.question, partitions), sections, held_out=held_out, seed=data_set.seed, shares=preset.shares)
         if isinstance(made, str):
             left_out[made] += 1
         else:
@@ -82,7 +89,15 @@ def _make(claim: Claim, data_set: DataSet) -> None:
                 return
             position += len(rows)
             rows = []
-    claim.end(state=DataSetState.READY, left_out=dict(left_out), prompt_version=PROMPT_VERSION)
+    claim.end(state=DataSetState.READY, left_out=dict(+left_out), prompt_version=PROMPT_VERSION)
+
+
+def _chosen(every: Sequence[Pair], preset: Preset, left_out: Counter[str]) -> list[Pair]:
+    """Without what is nearly the same as another, and what the recipe does not take."""
+    different = without_near_duplicates(every)
+    wanted, unwanted = choose_pairs(different, preset)
+    left_out.update({NEARLY_SAME: len(every) - len(different), NOT_WANTED: unwanted})
+    return wanted
 
 
 def _found(question: str, partitions: Sequence[Partition]) -> list[int]:

@@ -65,6 +65,7 @@ class DataSet(Work):
     state = models.CharField(max_length=8, choices=DataSetState, default=DataSetState.QUEUED)
     made_as = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     seed = models.PositiveIntegerField(default=7)
+    recipe = models.CharField(max_length=20, default="general")  # a name of specialists.finetuning.presets.PRESETS
     has_written = models.BooleanField(default=False)  # the language model writes questions, too
     prompt_version = models.PositiveIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)  # of the kept rows, once frozen
@@ -91,6 +92,21 @@ class RowKind(models.TextChoices):
     UNANSWERABLE = "unanswerable", "Without the passage that answers"
 
 
+class Origin(models.TextChoices):
+    """What a question was made from."""
+
+    EXAMPLE = "example", "a reviewed example"
+    FAQ = "faq", "a heading that asks"
+    HEADING = "heading", "a section"
+    TABLE = "table", "a table"
+    TICKET = "ticket", "a ticket"
+    CLAUSE = "clause", "a clause of a contract"
+    LABEL = "label", "the type of a clause"
+    HOW_TO = "howto", "an instruction"
+    USAGE = "usage", "an example call"
+    WRITTEN = "written", "written by the model"
+
+
 class Split(models.TextChoices):
     TRAIN = "train", "To train on"
     HELD_OUT = "held_out", "Held out"
@@ -104,9 +120,9 @@ class DataSetRow(models.Model):
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=12, choices=RowKind)
     split = models.CharField(max_length=8, choices=Split)
-    origin = models.CharField(max_length=12)  # faq, table, heading, example, written
+    origin = models.CharField(max_length=12, choices=Origin)
     question = models.TextField()
-    answer = models.TextField(blank=True)  # a sentence of the gold passage; empty where none answers
+    answer = models.TextField(blank=True)  # of the gold passage, a sentence in a line; empty where none answers
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="+")
     gold_chunk = models.BigIntegerField()
     passage_count = models.PositiveSmallIntegerField()

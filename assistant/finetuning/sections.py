@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from django.contrib.auth.models import User
 from django.db.models import F, QuerySet
 
 from assistant.escalations.permissions import curated_examples
 from assistant.finetuning.models import Specialist
+from assistant.finetuning.shapes import shaped_pairs, with_parts
 from assistant.golden.editing import key_of
 from assistant.golden.models import GoldenQuestion
 from ingestion.models import Chunk, Corpus, Partition
@@ -31,7 +33,7 @@ def read_sections(partitions: Sequence[Partition]) -> dict[int, Section]:
         place = (chunk.document_id, tuple(chunk.heading_path))
         sections[chunk.pk] = section_of(chunk, is_first=place != before)
         before = place
-    return sections
+    return with_parts(sections)
 
 
 def section_of(chunk: Chunk, *, is_first: bool) -> Section:
@@ -48,6 +50,7 @@ def section_of(chunk: Chunk, *, is_first: bool) -> Section:
         sentences=tuple((start - chunk.start, end - chunk.start) for start, end in chunk.sentences),
         columns=tuple(columns.split("|")) if is_table else (),
         is_first=is_first,
+        start=chunk.start,
     )
 
 
@@ -63,7 +66,8 @@ def pairs_of_corpora(
     product, so no model is trained on them."""
     golden = set(GoldenQuestion.objects.filter(corpus__in=corpora).values_list("key", flat=True))
     reviewed = _reviewed(examples.filter(corpus_id__in=corpora.values("pk")), sections)
-    for pair in (*reviewed, *(pair for item in sections.values() for pair in pairs_of(item))):
+    by_form = (pair for item in sections.values() for pair in pairs_of(item))
+    for pair in chain(reviewed, shaped_pairs(sections), by_form):
         if key_of(pair.question) not in golden:
             yield pair
 

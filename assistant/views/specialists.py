@@ -25,6 +25,7 @@ from assistant.finetuning.permissions import (
 )
 from assistant.finetuning.presentation import figures_of, figures_of_all, show_specialists, show_versions
 from assistant.views.requests import PersonRequest
+from specialists.finetuning.presets import GENERAL, PRESETS
 
 PAGE_SIZE = 25
 CHANGES_SHOWN = 20
@@ -66,6 +67,7 @@ def specialist(request: PersonRequest, slug: str) -> HttpResponse:
         "is_busy": any(item.row.is_open for item in versions) or any(data_set.is_open for data_set in data_sets),
         "changes": VersionChange.objects.filter(version__specialist=row).select_related("changed_by", "version")[:CHANGES_SHOWN],
         "has_model": bool(settings.LANGUAGE_MODEL["BACKEND"]),
+        "recipes": PRESETS.values(),
     }
     return render(request, "assistant/specialists/specialist.html", context)
 
@@ -73,7 +75,10 @@ def specialist(request: PersonRequest, slug: str) -> HttpResponse:
 def make_data_set(request: PersonRequest, slug: str) -> HttpResponse:
     row = get_specialist_for(request.user, slug)
     try:
-        made = editing.queue_data_set(specialist=row, made_as=request.user, has_written=request.POST.get("written") == "on")
+        made = editing.queue_data_set(
+            specialist=row, made_as=request.user, has_written=request.POST.get("written") == "on",
+            recipe=request.POST.get("recipe", GENERAL.name),
+        )  # fmt: skip
     except FinetuningError as error:
         messages.error(request, error.public_message)
         return redirect("assistant:specialist", slug=slug)
@@ -103,6 +108,7 @@ def data_set(request: PersonRequest, slug: str, number: int) -> HttpResponse:
         "page": page,
         "show": shown,
         "left_out": row.left_out.items(),
+        "recipe": PRESETS.get(row.recipe, GENERAL),
     }
     return render(request, "assistant/specialists/data_set.html", context)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -17,15 +18,17 @@ from assistant.finetuning.forms import RecipeForm
 from assistant.finetuning.permissions import get_data_set_for, get_version_for
 from assistant.finetuning.presentation import draw_losses, figures_of, in_words, show_version
 from assistant.views.requests import PersonRequest
+from specialists.finetuning.presets import GENERAL, PRESETS
 
 
 def new_version(request: PersonRequest, slug: str, number: int) -> HttpResponse:
     """The recipe of a training on a data set. “Estimate” says what it would take; “Train” queues it."""
     data_set = get_data_set_for(request.user, slug, number)
-    form = RecipeForm(request.POST or None)
+    preset = PRESETS.get(data_set.recipe, GENERAL)
+    form = RecipeForm(request.POST or None, initial=asdict(preset.training))
     context: dict[str, Any] = {
         "specialist": data_set.specialist, "data_set": data_set, "figures": figures_of(data_set), "form": form,
-        "has_base": bool(settings.FINETUNING_BASE),
+        "has_base": bool(settings.FINETUNING_BASE), "recipe": preset,
     }  # fmt: skip
     if request.method == "POST" and form.is_valid():
         if "estimate" in request.POST:

@@ -4,6 +4,7 @@ contract says about a type."""
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from specialists.finetuning.pairs import Pair, Section
@@ -42,8 +43,10 @@ def _in_the_contract(
     record: Record, kind: Field, quoted: str, sections: Sequence[Section], text: str
 ) -> Iterator[Pair]:  # fmt: skip
     """Where the same words stand in the contract above its table, their whole sentences."""
-    before = (item for item in sections if item.start < record.start and item.heading_path[:1] != record.path[:1])
-    begin = max((item.start + len(item.text) for item in before), default=0)
+    at = bisect_right(sections, record.start, key=lambda item: item.start) - 1
+    while at >= 0 and sections[at].heading_path[:1] == record.path[:1]:
+        at -= 1
+    begin = sections[at].start + len(sections[at].text) if at >= 0 else 0
     pattern = re.compile(r"\s+".join(map(re.escape, quoted.split())))
     found = pattern.search(text, begin, record.start)
     section = section_at(sections, found.start()) if found else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from specialists.finetuning.pairs import Section
@@ -20,8 +21,9 @@ _SPOKEN = re.compile(r"^[^\n:]{1,40}: ")
 
 
 def section_at(sections: Sequence[Section], place: int) -> Section | None:
-    """The passage that holds the character of the document's text."""
-    return next((item for item in sections if item.start <= place < item.start + len(item.text)), None)
+    """The passage that holds the character of the document's text. The passages are in the document's order."""
+    at = bisect_right(sections, place, key=lambda item: item.start) - 1
+    return sections[at] if at >= 0 and place < sections[at].start + len(sections[at].text) else None
 
 
 def lines_within(section: Section, start: int, end: int) -> str:

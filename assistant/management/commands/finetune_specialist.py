@@ -4,6 +4,7 @@ promotion."""
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from dataclasses import asdict
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -20,6 +21,7 @@ from assistant.finetuning.registry import promote_version
 from assistant.finetuning.rows import rows_of
 from assistant.finetuning.training import find_base, train_version
 from specialists.errors import SpecialistError
+from specialists.finetuning.presets import GENERAL, PRESETS
 from specialists.finetuning.recipe import LIMITS, FinetuneRecipe
 from specialists.language_models.memory import GIB
 
@@ -35,10 +37,10 @@ class Command(BaseCommand):
         parser.add_argument("--written", action="store_true", help="let the language model write questions, too")
         parser.add_argument("--estimate", action="store_true", help="say what the training would take, and end")
         parser.add_argument("--promote", action="store_true", help="put it into use when the verdict is for it")
-        defaults = FinetuneRecipe()
+        parser.add_argument("--recipe", choices=list(PRESETS), help="what the data set is about, and how it is trained")
         for name in LIMITS:
-            value = getattr(defaults, name)
-            parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+            kind = type(getattr(GENERAL.training, name))
+            parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="instead of the recipe's")
         parser.add_argument("--rslora", action="store_true")
         parser.add_argument("--quantisation", default="", choices=["", "8bit", "4bit"])
 
@@ -48,11 +50,10 @@ class Command(BaseCommand):
         except User.DoesNotExist:
             raise CommandError(f"There is no person named {person}.") from None
         try:
-            recipe = {name: options[name] for name in LIMITS} | {
-                "use_rslora": options["rslora"], "quantisation": options["quantisation"],
-            }  # fmt: skip
-            chosen = FinetuneRecipe.read(recipe)  # what is wrong with it is said before the data set is made
+            self._recipe(options, options["recipe"] or GENERAL.name)  # what is wrong is said before the data set is made
             data_set = self._data_set(name, user, options)
+            recipe = self._recipe(options, options["recipe"] or data_set.recipe)
+            chosen = FinetuneRecipe.read(recipe)
             if options["estimate"]:
                 self._say_estimate(data_set, chosen)
                 return
@@ -65,6 +66,14 @@ class Command(BaseCommand):
                 self.stdout.write(f"{version.adapter_name} is in use.")
         except (FinetuningError, SpecialistError) as error:
             raise CommandError(error.public_message) from error
+
+    def _recipe(self, options: dict[str, Any], name: str) -> dict[str, Any]:
+        """What is given, else what the recipe has. Raises SpecialistError."""
+        given = {name: options[name] for name in LIMITS if options[name] is not None}
+        given |= {"use_rslora": options["rslora"], "quantisation": options["quantisation"]}
+        recipe = asdict(PRESETS.get(name, GENERAL).training) | given
+        FinetuneRecipe.read(recipe)
+        return recipe
 
     def _data_set(self, name: str, user: User, options: dict[str, Any]) -> DataSet:
         specialist = Specialist.objects.filter(name__iexact=name).first()
@@ -80,7 +89,9 @@ class Command(BaseCommand):
             if found is None:
                 raise CommandError(f"{specialist} has no data set {options['data_set']}.")
             return found
-        data_set = queue_data_set(specialist=specialist, made_as=user, has_written=options["written"])
+        data_set = queue_data_set(
+            specialist=specialist, made_as=user, has_written=options["written"], recipe=options["recipe"] or GENERAL.name
+        )
         make_data_set(self._claim(data_set))
         data_set.refresh_from_db()
         if data_set.state != DataSetState.READY:
