@@ -66,8 +66,10 @@ def pairs_of_corpora(
     product, so no model is trained on them."""
     golden = set(GoldenQuestion.objects.filter(corpus__in=corpora).values_list("key", flat=True))
     reviewed = _reviewed(examples.filter(corpus_id__in=corpora.values("pk")), sections)
-    by_form = (pair for item in sections.values() for pair in pairs_of(item))
-    for pair in chain(reviewed, shaped_pairs(sections), by_form):
+    shaped = list(shaped_pairs(sections))
+    known = {pair.section.document for pair in shaped}  # a ticket's subject and a function's name are no headings to ask about
+    by_form = (pair for item in sections.values() if item.document not in known for pair in pairs_of(item))
+    for pair in chain(reviewed, shaped, by_form):
         if key_of(pair.question) not in golden:
             yield pair
 

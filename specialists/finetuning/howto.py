@@ -39,7 +39,7 @@ def code_pairs(record: Record, sections: Sequence[Section]) -> Iterator[Pair]:
     section = section_at(sections, says.start)
     if section is None or not LEAST_SAID <= len(said) <= MOST_ANSWER or said not in " ".join(section.text.split()):
         return
-    asked = how_do_i(said) or f"What is {record.path[-1]} for?"
+    asked = how_do_i(said, is_sentence=True) or f"What is {record.path[-1]} for?"
     yield Pair(asked, f"{_bare(signature)}: {said}", section, "howto")
 
 

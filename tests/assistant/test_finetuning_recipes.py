@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -13,7 +12,8 @@ from django.core.management import CommandError, call_command
 from assistant.finetuning.editing import create_specialist
 from assistant.finetuning.models import DataSet, DataSetRow, DataSetState, Specialist
 from assistant.finetuning.presentation import figures_of
-from assistant.finetuning.shapes import with_parts
+from assistant.finetuning.sections import read_sections
+from assistant.finetuning.shapes import shaped_pairs
 from assistant.finetuning.worker import work_until_empty
 from assistant.golden.models import GoldenQuestion
 from ingestion.models import Corpus, DocumentState, DocumentText
@@ -128,14 +128,13 @@ def test_the_rows_of_tickets_go_with_their_file_and_keep_secrets_out(people: Peo
     assert not rows.filter(passages__text__contains="shelf").exists()
 
 
-def test_a_file_that_was_replaced_since_its_passages_were_read_gives_no_rows(people: People, monkeypatch: Any) -> None:
-    from assistant.finetuning.sections import read_sections
-
+def test_a_file_that_was_replaced_since_its_passages_were_read_gives_no_rows(people: People) -> None:
     corpus = create_corpus(name="Desk", owner=people.olga)
     tickets(corpus, "desk.jsonl", 6)
     sections = read_sections(list({document.partition for document in corpus.documents.all()}))
     assert len({section.part for section in sections.values()}) == 6
 
+    assert len(list(shaped_pairs(sections))) == 6
+
     DocumentText.objects.update(text="Something else. " * 200)
-    unparted = {section.part for section in with_parts({pk: item for pk, item in sections.items()}).values()}
-    assert unparted == {section.part for section in sections.values()}
+    assert list(shaped_pairs(sections)) == []

@@ -175,7 +175,10 @@ def test_a_test_shows_how_a_function_is_called(tmp_path: Path) -> None:
     [
         ("Installing the agent", "How do I install the agent?"),
         ("Run the tests.", "How do I run the tests?"),
-        ("Applies a migration", "How do I apply a migration?"),
+        ("Applies a migration", ""),
+        ("Opening hours", ""),
+        ("Order status", ""),
+        ("Orders abroad", ""),
         ("Setting up a probe", "How do I set up a probe?"),
         ("Installation", ""),
         ("Running", ""),
@@ -184,6 +187,12 @@ def test_a_test_shows_how_a_function_is_called(tmp_path: Path) -> None:
 )
 def test_it_asks_how_to_do_what_a_heading_does(words: str, question: str) -> None:
     assert how_do_i(words) == question
+
+
+def test_it_asks_how_to_do_what_a_docstring_says() -> None:
+    assert how_do_i("Applies a migration.", is_sentence=True) == "How do I apply a migration?"
+    assert how_do_i("Order parts", is_sentence=True) == "How do I order parts?"
+    assert how_do_i("Where it sends from.", is_sentence=True) == ""
 
 
 def pair_of(question: str, answer: str = "Ask the porter.", origin: str = "heading") -> Pair:
