@@ -63,7 +63,7 @@ def specialist(request: PersonRequest, slug: str) -> HttpResponse:
     context = {
         "specialist": row,
         "versions": versions,
-        "data_sets": [(data_set, figures[data_set.pk]) for data_set in data_sets],
+        "data_sets": [(item, figures[item.pk], PRESETS.get(item.recipe, GENERAL)) for item in data_sets],
         "is_busy": any(item.row.is_open for item in versions) or any(data_set.is_open for data_set in data_sets),
         "changes": VersionChange.objects.filter(version__specialist=row).select_related("changed_by", "version")[:CHANGES_SHOWN],
         "has_model": bool(settings.LANGUAGE_MODEL["BACKEND"]),

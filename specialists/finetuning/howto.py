@@ -49,7 +49,7 @@ def usage_pairs(record: Record, sections: Sequence[Section], known: Set[str]) ->
     if record.kind != "code" or body is None:
         return
     at = body.start
-    seen = set()
+    seen: set[str] = set()
     for line in body.text.split("\n"):
         words = line.strip()
         for called in _CALL.findall(words):

@@ -57,7 +57,7 @@ def beginning(words: str, most: int = MOST_ASKED) -> str:
 
 def first_turn(conversation: str) -> str:
     """What the first speaker says, of lines such as “Ada: It is stuck.”; else all of it."""
-    said = []
+    said: list[str] = []
     speaker = ""
     for line in conversation.split("\n"):
         named = _SPOKEN.match(line)
