@@ -21,6 +21,7 @@ from assistant.errors import UNEXPECTED
 from assistant.escalations.handing import hand_to_person, has_question_before, is_wish
 from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
 from assistant.finetuning.choosing import choose_adapter, may_use
+from assistant.finetuning.trials.taking import Choice, keep_answer, written_among
 from assistant.followups import TURNS_REMEMBERED, standalone_question, topic
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
@@ -30,12 +31,11 @@ from assistant.offers import as_rows
 from assistant.permissions import searchable_chunks, searchable_partitions
 from assistant.streams import LEASE
 from assistant.superseding import in_force
-from assistant.tiers import Attempt, Question
+from assistant.tiers import Attempt, Question, evidence_of
 from ingestion.connections import lend_connection
 from ingestion.models import Chunk, Document, Partition
 from retrieval.errors import RetrievalError
 from retrieval.passages import Hit
-from specialists.composition.types import Evidence
 from specialists.errors import SpecialistError
 from specialists.router.cascade import decide, only_tier, search_first
 from specialists.router.rules import current_rules
@@ -105,8 +105,9 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
     yield Sources(row.corpora_searched, len(found.hits))
 
     since = time.perf_counter()
-    found, chunks, outcome = yield from _read(row, decision, found, chunks)
+    found, chunks, outcome, choice = yield from _read(row, decision, found, chunks)
     timings.mark("read", since)
+    written = written_among(outcome.uses)
     _charge(outcome.uses[0], searching, ranking)
     attempt = outcome.attempt
     if attempt is None:
@@ -118,6 +119,7 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
     if not _record(row, outcome.uses, timings, attempt=attempt, chunks=chunks):
         yield Finished(AnswerState.STOPPED)
         return
+    keep_answer(row, choice, written)
     if not (attempt.is_told and attempt.composition.is_answered):
         yield from sentence_events(row.sentences)
     yield Finished(row.state)
@@ -205,29 +207,30 @@ def _choose(question: str, found: SearchResult, chunks: dict[int, Chunk]) -> Sea
 
 def _read(
     row: Answer, decision: Decision, found: SearchResult, chunks: dict[int, Chunk]
-) -> Generator[Sentence, None, tuple[SearchResult, dict[int, Chunk], Outcome]]:
+) -> Generator[Sentence, None, tuple[SearchResult, dict[int, Chunk], Outcome, Choice]]:
     """The cascade over the passages. What went while a model worked (deleted, or no longer the asker's to read) is in no answer:
     where one has words of it, the reader answers anew from what is left."""
     uses: list[Use] = []
     while True:
+        choice = _choose_adapter(row, decision, [chunks[hit.id] for hit in found.hits])
         question = Question(
-            row.standalone_question, found, _evidence(found, chunks), chunks, lambda: _is_wanted(row),
-            adapter=_adapter_for(row, decision, [chunks[hit.id] for hit in found.hits]),
-        )  # fmt: skip
+            row.standalone_question, found, evidence_of(found, chunks), chunks, lambda: _is_wanted(row), adapter=choice.adapter
+        )
         outcome = yield from run_cascade(decision, question)
         uses += outcome.uses
         left = _second_gate(row, found.hits)
         gone = {hit.id for hit in found.hits} - set(left)
         if outcome.attempt is None or not (_has_words_of(outcome.attempt, gone) or _has_lost_adapter(row, outcome.attempt)):
-            return found, chunks, Outcome(outcome.attempt, uses)
+            return found, chunks, Outcome(outcome.attempt, uses), choice
         found, chunks = replace(found, hits=tuple(hit for hit in found.hits if hit.id in left)), left
         decision = replace(decision, tiers=())
 
 
-def _adapter_for(row: Answer, decision: Decision, chunks: Sequence[Chunk]) -> str:
+def _choose_adapter(row: Answer, decision: Decision, chunks: Sequence[Chunk]) -> Choice:
     if SPECIALIST not in decision.tiers:
-        return ""
-    return choose_adapter(chunks, [partition.pk for partition in _authorize(row)])
+        return Choice()
+    asker = None if row.conversation.is_internal else row.asker.pk
+    return choose_adapter(chunks, [partition.pk for partition in _authorize(row)], asker=asker)
 
 
 def _has_lost_adapter(row: Answer, attempt: Attempt) -> bool:
@@ -241,26 +244,6 @@ def _has_words_of(attempt: Attempt, passages: Collection[int]) -> bool:
     if attempt.is_told:
         return bool(passages)
     return any(quote.passage in passages for quote in (*attempt.composition.quotes, *attempt.withheld))
-
-
-def _evidence(found: SearchResult, chunks: dict[int, Chunk]) -> list[Evidence]:
-    best = max((hit.score for hit in found.hits), default=1.0)
-    return [
-        Evidence(
-            passage=hit.id,
-            context=chunks[hit.id].context,
-            text=chunks[hit.id].text,
-            sentences=_sentences(chunks[hit.id]),
-            relevance=hit.score / best,
-            document=chunks[hit.id].document_id,
-        )
-        for hit in found.hits
-    ]
-
-
-def _sentences(chunk: Chunk) -> tuple[tuple[int, int], ...]:
-    """The sentences as spans of the chunk's own text."""
-    return tuple((start - chunk.start, end - chunk.start) for start, end in chunk.sentences)
 
 
 def _is_wanted(row: Answer) -> bool:

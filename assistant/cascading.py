@@ -16,7 +16,7 @@ from assistant.tiers import STOPPED, TIERS, Attempt, Question, Trying, about_tok
 from ingestion.connections import lend_connection
 from specialists.errors import SpecialistError
 from specialists.router.cascade import next_tier
-from specialists.router.types import QUOTES, READER, Decision, TierEvidence
+from specialists.router.types import QUOTES, READER, SPECIALIST, Decision, TierEvidence
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def run_cascade(decision: Decision, question: Question) -> Generator[Sentence, N
         uses.append(Use(
             attempt.tier, TierUse.Outcome.ANSWERED if is_answered else TierUse.Outcome.ABSTAINED, cost.latency_ms,
             cost.cpu_seconds, tokens_in=attempt.tokens_in, tokens_out=attempt.tokens_out, confidence=attempt.confidence,
-            reason=step.reason, decision=for_ledger(decision),
+            reason=step.reason, decision={**for_ledger(decision), **_adapter_of(attempt)},
         ))  # fmt: skip
         if is_answered:
             return Outcome(attempt, uses)
@@ -116,6 +116,11 @@ def _noting(trying: Trying, told: list[str]) -> Trying:
 def for_ledger(decision: Decision) -> dict[str, object]:
     """Scores, thresholds and reasons; never words of the question."""
     return {name: value for name, value in asdict(decision).items() if name != "reply"}
+
+
+def _adapter_of(attempt: Attempt) -> dict[str, object]:
+    """Which version of a specialist it was, answered or not."""
+    return {"adapter": attempt.refusal.get("adapter", "")} if attempt.tier == SPECIALIST else {}
 
 
 def _in_order(decision: Decision) -> list[str]:

@@ -180,6 +180,7 @@ from assistant.finetuning.models import (  # noqa: E402, F401 - models of this a
     TrainedDocument,
     VersionChange,
 )
+from assistant.finetuning.trials.models import Trial, TrialAnswer  # noqa: E402, F401 - models of this app
 from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun  # noqa: E402, F401 - models of this app
 from assistant.ledger.models import TierUse  # noqa: E402, F401
 from assistant.limits.models import DailyUse, Limit  # noqa: E402, F401

@@ -1,4 +1,4 @@
-"""The Celery door to golden runs, to Slack's events and to fine-tuning: a ring, or the sweep, works them for a while."""
+"""The Celery door to golden runs, Slack's events, fine-tuning and unseen trials: a ring, or the sweep, works them for a while."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from celery import shared_task
 
 WORK_S = 600.0
 SLACK_WORK_S = 60.0
+SHADOW_WORK_S = 60.0
 
 
 @shared_task
@@ -24,6 +25,13 @@ def work_slack_events() -> int:
 
     end = time.monotonic() + SLACK_WORK_S
     return work(should_stop=lambda: time.monotonic() > end, slice_s=SLACK_WORK_S)
+
+
+@shared_task
+def work_shadows() -> int:
+    from assistant.finetuning.trials.shadowing import work_shadows as work
+
+    return work(slice_s=SHADOW_WORK_S)
 
 
 @shared_task(time_limit=30 * 24 * 3600)

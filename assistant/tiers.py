@@ -119,6 +119,27 @@ def _write(question: Question) -> Trying:
     )  # fmt: skip
 
 
+def evidence_of(found: SearchResult, chunks: Mapping[int, Chunk]) -> list[Evidence]:
+    """What was found, as the tiers read it."""
+    best = max((hit.score for hit in found.hits), default=1.0)
+    return [
+        Evidence(
+            passage=hit.id,
+            context=chunks[hit.id].context,
+            text=chunks[hit.id].text,
+            sentences=_sentences(chunks[hit.id]),
+            relevance=hit.score / best,
+            document=chunks[hit.id].document_id,
+        )
+        for hit in found.hits
+    ]
+
+
+def _sentences(chunk: Chunk) -> tuple[tuple[int, int], ...]:
+    """The sentences as spans of the chunk's own text."""
+    return tuple((start - chunk.start, end - chunk.start) for start, end in chunk.sentences)
+
+
 def about_tokens_of(question: Question) -> int:
     return about_tokens(question.text, *(item.text for item in question.evidence))
 

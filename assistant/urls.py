@@ -118,4 +118,6 @@ urlpatterns = [
     path(f"{_VERSION}/retry", versions.retry_training, name="retry_version"),
     path(f"{_VERSION}/promote", versions.promote_version, name="promote_version"),
     path(f"{_VERSION}/roll-back", versions.roll_back_version, name="roll_back_version"),
+    path(f"{_VERSION}/trial/start", versions.start_trial, name="start_trial"),
+    path(f"{_VERSION}/trial/stop", versions.stop_trial, name="stop_trial"),
 ]

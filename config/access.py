@@ -117,6 +117,8 @@ ROUTES: dict[str, Rule] = {
     "assistant:retry_version": _MANAGER_ACT,
     "assistant:promote_version": _MANAGER_ACT,
     "assistant:roll_back_version": _MANAGER_ACT,
+    "assistant:start_trial": _MANAGER_ACT,
+    "assistant:stop_trial": _MANAGER_ACT,
     "assistant:limits": _rule(Access.ADMINISTRATOR, "GET", "POST"),
     "assistant:remove_limit": _rule(Access.ADMINISTRATOR, "POST"),
     "assistant:slack": _rule(Access.ADMINISTRATOR, "GET", "POST"),

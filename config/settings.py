@@ -131,6 +131,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ingestion.tasks.ingest_queued_documents", "schedule": 10.0, "options": {"expires": 10}},
     "golden": {"task": "assistant.tasks.work_golden_runs", "schedule": 10.0, "options": {"expires": 10}},
     "slack": {"task": "assistant.tasks.work_slack_events", "schedule": 10.0, "options": {"expires": 10}},
+    "shadows": {"task": "assistant.tasks.work_shadows", "schedule": 10.0, "options": {"expires": 10}},
     "train": {"task": "assistant.tasks.work_finetuning", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_TASK_ROUTES = {"assistant.tasks.work_finetuning": {"queue": "train"}}  # a worker of its own, perhaps on another host
@@ -142,6 +143,7 @@ BACKGROUND_WORK = [
     "assistant.slack.worker.work_slack_events",
     "assistant.golden.running.work_golden_runs",
     "assistant.finetuning.worker.start_trainer",
+    "assistant.finetuning.trials.shadowing.work_shadows",
 ]
 
 # --- Sign-in and sessions ---------------------------------------------------------------------------------------------

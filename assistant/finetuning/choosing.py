@@ -6,33 +6,60 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from assistant.finetuning.models import SpecialistVersion, VersionState
+from django.db.models import Prefetch
+
+from assistant.finetuning.models import Specialist, SpecialistVersion, VersionState
 from assistant.finetuning.permissions import is_in_audience
+from assistant.finetuning.trials.models import Trial
+from assistant.finetuning.trials.taking import Choice, is_on_trial, is_served, running_trials
 from assistant.models import Answer
 from ingestion.models import Chunk
 from specialists.router.types import SPECIALIST
 
 NO_DOCUMENT = 0
+_PROMOTED = Prefetch(
+    "versions",
+    queryset=SpecialistVersion.objects.filter(state=VersionState.PROMOTED).select_related("specialist"),
+    to_attr="promoted",
+)
 
 
-def choose_adapter(chunks: Sequence[Chunk], partitions: Collection[int]) -> str:
-    """The adapter's name; empty for the base model. `chunks`: what was found, best first; `partitions`: what was searched."""
+def choose_adapter(chunks: Sequence[Chunk], partitions: Collection[int], *, asker: int | None) -> Choice:
+    """`chunks`: what was found, best first; `partitions`: what was searched; `asker`: None where no person asks, who is not in
+    any trial."""
     found: defaultdict[int, float] = defaultdict(float)
     for rank, chunk in enumerate(chunks, start=1):
         found[chunk.document.corpus_id] += 1 / rank
-    best, most = "", 0.0
-    versions = SpecialistVersion.objects.filter(state=VersionState.PROMOTED, specialist__corpora__in=found).distinct()
-    for version in versions.select_related("specialist").prefetch_related("specialist__corpora"):
-        weight = sum(found.get(corpus.pk, 0.0) for corpus in version.specialist.corpora.all())
-        if weight > most and is_in_audience(version, partitions):
-            best, most = version.adapter_name, weight
-    return best
+    trials = running_trials(found) if asker is not None else {}
+    best, most = Choice(), 0.0
+    unused: tuple[float, Trial | None] = (0.0, None)  # of specialists of which none is in use: the base model is tried against
+    for specialist in Specialist.objects.filter(corpora__in=found).distinct().prefetch_related("corpora", _PROMOTED):
+        weight = sum(found.get(corpus.pk, 0.0) for corpus in specialist.corpora.all())
+        choice = _choose_of(specialist, trials.get(specialist.pk), partitions, asker)
+        if choice.adapter and weight > most:
+            best, most = choice, weight
+        elif not choice.adapter and choice.trial is not None and weight > unused[0]:
+            unused = (weight, choice.trial)
+    return best if best.adapter else Choice(trial=unused[1])
+
+
+def _choose_of(specialist: Specialist, trial: Trial | None, partitions: Collection[int], asker: int | None) -> Choice:
+    """Of one specialist. A trial is for those only who may be answered by its candidate, whoever answers them."""
+    used = next((version for version in specialist.promoted if is_in_audience(version, partitions)), None)
+    adapter = used.adapter_name if used else ""
+    if trial is None or asker is None or not is_in_audience(trial.version, partitions):
+        return Choice(adapter)
+    if is_served(trial, asker):
+        return Choice(trial.version.adapter_name, trial, is_candidate=True)
+    return Choice(adapter, trial if trial.incumbent_id == (used.pk if used else None) else None)
 
 
 def may_use(adapter: str, partitions: Collection[int]) -> bool:
-    """Whether the adapter is still in use, and for them."""
+    """Whether the adapter is still in use, or on trial, and for them."""
     version = _version_of(adapter)
-    return version is not None and version.state == VersionState.PROMOTED and is_in_audience(version, partitions)
+    if version is None or not is_in_audience(version, partitions):
+        return False
+    return version.state == VersionState.PROMOTED or is_on_trial(version)
 
 
 def documents_behind(answer: Answer) -> set[int]:

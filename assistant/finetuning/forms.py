@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
+from assistant.finetuning.trials.editing import MOST_ANSWERS
+from assistant.finetuning.trials.models import TrialKind
 from ingestion.models import Corpus
 from specialists.finetuning.recipe import LIMITS, FinetuneRecipe
 
@@ -43,3 +46,13 @@ class RecipeForm(forms.Form):
         choices=[("", "full precision"), ("8bit", "8 bits"), ("4bit", "4 bits (QLoRA)")],
         required=False,
     )
+
+
+class TrialForm(forms.Form):
+    """Whom a version answers before it is in use."""
+
+    kind = forms.ChoiceField(choices=TrialKind.choices, initial=TrialKind.SHADOW, label="How")
+    share = forms.IntegerField(min_value=1, max_value=100, initial=20, label="Share, percent", required=False)
+    group = forms.ModelChoiceField(Group.objects.order_by("name"), required=False, empty_label="no group")
+    most_answers = forms.IntegerField(min_value=1, max_value=MOST_ANSWERS, initial=200, label="Ends after answers")
+    reason = forms.CharField(max_length=300, required=False, widget=forms.TextInput({"autocomplete": "off"}))

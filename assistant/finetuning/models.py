@@ -241,6 +241,7 @@ class VersionChange(models.Model):
         ROLLED_BACK = "rolled_back", "Rolled back to"
         REPLACED = "replaced", "Replaced"
         RETIRED = "retired", "Taken out of use"
+        TRIED = "tried", "Tried"
 
     version = models.ForeignKey(SpecialistVersion, on_delete=models.CASCADE, related_name="changes")
     act = models.CharField(max_length=11, choices=Act)

@@ -14,9 +14,13 @@ from assistant.finetuning import registry
 from assistant.finetuning.editing import queue_version, retry_version
 from assistant.finetuning.errors import FinetuningError
 from assistant.finetuning.estimating import estimate_for
-from assistant.finetuning.forms import RecipeForm
+from assistant.finetuning.forms import RecipeForm, TrialForm
+from assistant.finetuning.models import SpecialistVersion
 from assistant.finetuning.permissions import get_data_set_for, get_version_for
 from assistant.finetuning.presentation import draw_losses, figures_of, in_words, show_version
+from assistant.finetuning.trials import editing as trials
+from assistant.finetuning.trials.models import Trial
+from assistant.finetuning.trials.presentation import show_trials
 from assistant.views.requests import PersonRequest
 from specialists.finetuning.presets import GENERAL, PRESETS
 
@@ -48,11 +52,18 @@ def new_version(request: PersonRequest, slug: str, number: int) -> HttpResponse:
 def version(request: PersonRequest, slug: str, number: int) -> HttpResponse:
     """One version. While it is trained or judged the page asks for itself again."""
     row = get_version_for(request.user, slug, number)
+    return _render_version(request, row, TrialForm())
+
+
+def _render_version(request: PersonRequest, row: SpecialistVersion, form: TrialForm) -> HttpResponse:
+    shown = show_trials(row, request.user)
     context = {
-        "specialist": row.specialist, "version": show_version(row), "row": row, "chart": draw_losses(row),
-        "changes": row.changes.select_related("changed_by"),
+        "specialist": row.specialist, "version": show_version(row), "row": row, "chart": draw_losses(row), "form": form,
+        "changes": row.changes.select_related("changed_by"), "trials": shown,
+        "is_tried": any(trial.row.is_running for trial in shown),
+        "other_tried": Trial.objects.filter(specialist=row.specialist, ended_at=None).exclude(version=row).first(),
     }  # fmt: skip
-    return render(request, "assistant/specialists/version.html", context)
+    return render(request, "assistant/specialists/version.html", context, status=422 if form.errors else 200)
 
 
 def stop_version(request: PersonRequest, slug: str, number: int) -> HttpResponse:
@@ -90,3 +101,27 @@ def roll_back_version(request: PersonRequest, slug: str, number: int) -> HttpRes
         said = f"Version {before.number} is in use again." if before else "No version is in use; the base model answers."
         messages.success(request, said)
     return redirect("assistant:specialist", slug=slug)
+
+
+def start_trial(request: PersonRequest, slug: str, number: int) -> HttpResponse:
+    row = get_version_for(request.user, slug, number)
+    form = TrialForm(request.POST)
+    if form.is_valid():
+        data = form.cleaned_data
+        try:
+            trials.start_trial(
+                version=row, kind=data["kind"], by=request.user, share=data["share"] or 100, group=data["group"],
+                most_answers=data["most_answers"], reason=data["reason"],
+            )  # fmt: skip
+        except FinetuningError as error:
+            form.add_error(None, error.public_message)
+        else:
+            messages.success(request, f"Version {number} is being tried.")
+            return redirect("assistant:version", slug=slug, number=number)
+    return _render_version(request, row, form)
+
+
+def stop_trial(request: PersonRequest, slug: str, number: int) -> HttpResponse:
+    if trials.stop_trial(version=get_version_for(request.user, slug, number), by=request.user):
+        messages.success(request, "The trial is stopped. What it has found stays here.")
+    return redirect("assistant:version", slug=slug, number=number)
