@@ -150,11 +150,13 @@ def _store(
     data_set: DataSet, number: int, item: Mixed, sections: dict[int, Section], revisions: dict[int, int]
 ) -> None:  # fmt: skip
     shown = [passage for passage in item.row.passages if sections[passage.chunk].document in revisions]
-    findings = find("\n".join([item.row.question, *(passage.text for passage in shown)]))
+    documents = {sections[passage.chunk].document for passage in shown}
+    rejected = item.row.rejected if item.pair.rejected_from <= documents else ""  # it goes, and is shown, with these alone
+    findings = find("\n".join([item.row.question, rejected, *(passage.text for passage in shown)]))
     secret = next((finding for finding in findings if finding.is_secret), None)
     row = DataSetRow.objects.create(
         data_set=data_set, position=number, kind=item.kind, origin=item.pair.origin, question=item.row.question,
-        split=Split.HELD_OUT if item.is_held_out else Split.TRAIN, answer=item.row.answer,
+        split=Split.HELD_OUT if item.is_held_out else Split.TRAIN, answer=item.row.answer, rejected=rejected,
         document_id=item.pair.section.document, gold_chunk=item.row.gold, passage_count=len(item.row.passages),
         findings=[asdict(finding) for finding in findings], is_dropped=secret is not None,
         dropped_because=f"holds a secret: {secret.kind}" if secret else "",

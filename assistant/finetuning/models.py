@@ -123,6 +123,7 @@ class DataSetRow(models.Model):
     origin = models.CharField(max_length=12, choices=Origin)
     question = models.TextField()
     answer = models.TextField(blank=True)  # of the gold passage, a sentence in a line; empty where none answers
+    rejected = models.TextField(blank=True)  # what a model wrote instead; all that it may come from is among the passages
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="+")
     gold_chunk = models.BigIntegerField()
     passage_count = models.PositiveSmallIntegerField()

@@ -30,7 +30,7 @@ def rows_of(data_set: DataSet, split: str) -> list[Row]:
 
 def _row(row: DataSetRow) -> Row:
     passages = tuple(RowPassage(item.chunk_id, item.title, item.text) for item in row.passages.all())
-    return Row(row.question, passages, row.answer, row.gold_chunk)
+    return Row(row.question, passages, row.answer, row.gold_chunk, row.rejected)
 
 
 def to_judge(data_set: DataSet) -> list[Row]:

@@ -9,13 +9,16 @@ from django.contrib.auth.models import User
 from django.db.models import F, QuerySet
 
 from assistant.escalations.permissions import curated_examples
+from assistant.finetuning.choosing import NO_DOCUMENT, documents_behind
 from assistant.finetuning.models import Specialist
 from assistant.finetuning.shapes import shaped_pairs, with_parts
 from assistant.golden.editing import key_of
 from assistant.golden.models import GoldenQuestion
+from assistant.models import Feedback
 from ingestion.models import Chunk, Corpus, Partition
-from specialists.finetuning.pairs import Pair, Section, pairs_of, sentence_with
+from specialists.finetuning.pairs import MOST_ANSWER, Pair, Section, pairs_of, sentence_with
 from specialists.models import TrainingExample
+from specialists.router.types import SPECIALIST
 
 MOST_SECTIONS = 50_000
 
@@ -85,7 +88,19 @@ def _reviewed(examples: QuerySet[TrainingExample], sections: dict[int, Section])
         held_by = next((item for item in of_document.get(example.document_id or 0, ()) if _holds(item, words)), None)
         if held_by is not None:
             answer = sentence_with(held_by, example.answer) if is_answerable else ""
-            yield Pair(example.question, answer, held_by, "example")
+            yield Pair(example.question, answer, held_by, "example", *_rejected(example, answer))
+
+
+def _rejected(example: TrainingExample, answer: str) -> tuple[str, frozenset[int]]:
+    """What a language model had written when somebody said that it was wrong, and the documents that its words may come from."""
+    source, _, number = example.source.partition(":")
+    feedback = Feedback.objects.filter(pk=int(number)).select_related("answer").first() if source == "feedback" else None
+    if feedback is None or feedback.verdict != Feedback.Verdict.NOT_HELPFUL or feedback.answer.route != SPECIALIST:
+        return "", frozenset()
+    said = feedback.answer
+    cited = set(said.citations.values_list("document_id", flat=True))
+    behind = frozenset(pk or NO_DOCUMENT for pk in {*documents_behind(said), *cited})
+    return (said.text[:MOST_ANSWER], behind) if said.text and said.text != answer else ("", frozenset())
 
 
 def _holds(section: Section, words: str) -> bool:

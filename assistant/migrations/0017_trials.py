@@ -19,6 +19,11 @@ class Migration(migrations.Migration):
             name='act',
             field=models.CharField(choices=[('promoted', 'Put into use'), ('overruled', 'Put into use against the verdict'), ('rolled_back', 'Rolled back to'), ('replaced', 'Replaced'), ('retired', 'Taken out of use'), ('tried', 'Tried')], max_length=11),
         ),
+        migrations.AddField(
+            model_name='datasetrow',
+            name='rejected',
+            field=models.TextField(blank=True),
+        ),
         migrations.CreateModel(
             name='Trial',
             fields=[

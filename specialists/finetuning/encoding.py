@@ -16,10 +16,12 @@ MOST_COMPLETION = 256  # tokens
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:
-    """`tokens`: prompt and completion; only the last `learnt` of them are learnt."""
+    """`tokens`: prompt and completion; only the last `learnt` of them are learnt. `rejected`: the same prompt with the words that
+    are not to follow it, as another row; None where there are none."""
 
     tokens: tuple[int, ...]
     learnt: int
+    rejected: EncodedRow | None = None
 
 
 def encode_rows(rows: Sequence[Row], chat: Chat, window: int) -> list[EncodedRow]:
@@ -28,10 +30,11 @@ def encode_rows(rows: Sequence[Row], chat: Chat, window: int) -> list[EncodedRow
     encoded = []
     for row in rows:
         rendered = render_row(row, count_tokens=chat.count, window=window, most_tokens=MOST_COMPLETION)
-        completion = chat.completion(rendered.completion)
-        tokens = (*chat.prompt(rendered.prompt.messages), *completion)
-        if len(tokens) <= window:
-            encoded.append(EncodedRow(tokens, len(completion)))
+        prompt, completion = chat.prompt(rendered.prompt.messages), chat.completion(rendered.completion)
+        rejected = chat.completion(rendered.rejected)[:MOST_COMPLETION] if rendered.rejected else ()
+        if len(prompt) + max(len(completion), len(rejected)) <= window:
+            other = EncodedRow((*prompt, *rejected), len(rejected)) if rejected else None
+            encoded.append(EncodedRow((*prompt, *completion), len(completion), other))
     if len(encoded) * 2 < len(rows):
         message = f"Most of the rows are longer than a window of {window} tokens. Take a larger window."
         raise SpecialistError("window_too_small", message, permanent=True)

@@ -93,13 +93,13 @@ def _others(sections: Mapping[int, Section], is_fit: Callable[[Section], bool], 
 def _near(pair: Pair, near: Sequence[Section], others: Sequence[Section], chooser: random.Random) -> Row | None:
     beside = list(near[: chooser.randint(1, MOST_BESIDE)])
     beside.insert(chooser.randint(0, len(beside)), pair.section)
-    return Row(pair.question, tuple(map(_passage, beside)), pair.answer, pair.section.chunk)
+    return Row(pair.question, tuple(map(_passage, beside)), pair.answer, pair.section.chunk, pair.rejected)
 
 
 def _far(pair: Pair, near: Sequence[Section], others: Sequence[Section], chooser: random.Random) -> Row | None:
     beside = list(others[: chooser.randint(0, MOST_BESIDE)])
     beside.insert(chooser.randint(0, len(beside)), pair.section)
-    return Row(pair.question, tuple(map(_passage, beside)), pair.answer, pair.section.chunk)
+    return Row(pair.question, tuple(map(_passage, beside)), pair.answer, pair.section.chunk, pair.rejected)
 
 
 def _without(pair: Pair, near: Sequence[Section], others: Sequence[Section], chooser: random.Random) -> Row | None:
@@ -113,7 +113,7 @@ def _tempting(pair: Pair, near: Sequence[Section], chooser: random.Random) -> Ro
     """A person has said that the passage does not answer: it is shown, and refused."""
     beside = [section for section in near if section.unit == pair.section.unit and section is not pair.section]
     shown = [pair.section, *beside[: chooser.randint(0, LEAST_WITHOUT)]]
-    return Row(pair.question, tuple(map(_passage, shown)), "", pair.section.chunk)
+    return Row(pair.question, tuple(map(_passage, shown)), "", pair.section.chunk, pair.rejected)
 
 
 def _altered(pair: Pair, near: Sequence[Section], others: Sequence[Section], chooser: random.Random) -> Row | None:
@@ -123,7 +123,7 @@ def _altered(pair: Pair, near: Sequence[Section], others: Sequence[Section], cho
     if changed is None or pair.answer not in pair.section.text:
         return None
     section = replace(pair.section, text=pair.section.text.replace(pair.answer, changed[0]))
-    return _near(replace(pair, answer=changed[0], section=section), near, others, chooser)
+    return _near(replace(pair, answer=changed[0], section=section, rejected=""), near, others, chooser)
 
 
 def _passage(section: Section) -> RowPassage:

@@ -52,12 +52,15 @@ class Section:
 @dataclass(frozen=True, slots=True)
 class Pair:
     """`origin`: faq, table, heading, example, written, howto, usage, ticket, clause or label. An answer of several lines is one
-    of several sentences, each of which is cited."""
+    of several sentences, each of which is cited. `rejected`: what a model wrote instead, whose words may come from any of the
+    documents `rejected_from`."""
 
     question: str
     answer: str
     section: Section
     origin: str
+    rejected: str = ""
+    rejected_from: frozenset[int] = frozenset()
 
 
 def pairs_of(section: Section) -> Iterator[Pair]:

@@ -14,6 +14,7 @@ from specialists.language_models.local_folder import PACKAGES
 LIMITS: dict[str, tuple[float, float]] = {
     "epochs": (1, 300), "batch": (1, 512), "learning_rate": (1e-6, 1e-1), "r": (1, 256), "lora_alpha": (1, 1024),
     "dropout": (0.0, 0.5), "window": (256, 131_072), "warmup": (0.0, 0.5), "seed": (0, 2**31 - 1), "part_tokens": (256, 10**6),
+    "beta": (0.0, 5.0),
 }  # fmt: skip
 
 
@@ -21,7 +22,8 @@ LIMITS: dict[str, tuple[float, float]] = {
 class FinetuneRecipe:
     """LoRA (Hu et al. 2021) on all linear layers. `batch`: rows of one step, computed in parts of `part_tokens` tokens at most,
     so that it costs time and no memory; `window`: tokens of a row, passages that do not fit are left out; `quantisation` of the
-    base: 4bit is QLoRA (Dettmers et al. 2023); `use_rslora`: alpha by the root of r (Kalajdzievski 2023)."""
+    base: 4bit is QLoRA (Dettmers et al. 2023); `use_rslora`: alpha by the root of r (Kalajdzievski 2023); `beta`: how far
+    rejected answers push the adapter from its base (DPO, Rafailov et al. 2023), 0 leaves them out."""
 
     epochs: int = 2
     batch: int = 16
@@ -33,6 +35,7 @@ class FinetuneRecipe:
     dropout: float = 0.05
     window: int = 2048
     part_tokens: int = 4096
+    beta: float = 0.1
     quantisation: str = ""
     seed: int = 7
 

@@ -27,12 +27,13 @@ class RowPassage:
 @dataclass(frozen=True, slots=True)
 class Row:
     """`answer` is in the words of the passage `gold`, a sentence in a line; empty where none of the passages answers. They
-    are best first."""
+    are best first. `rejected`: what a model wrote instead, and a person said was wrong; empty where nobody did."""
 
     question: str
     passages: tuple[RowPassage, ...]
     answer: str
     gold: int
+    rejected: str = ""
 
     @property
     def is_answerable(self) -> bool:
@@ -41,10 +42,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The messages, and the words that are to follow them."""
+    """The messages, the words that are to follow them, and those that are not; empty where nobody has rejected any."""
 
     prompt: Prompt
     completion: str
+    rejected: str = ""
 
 
 def render_row(row: Row, *, count_tokens: Callable[[str], int], window: int, most_tokens: int) -> Rendered:
@@ -53,12 +55,13 @@ def render_row(row: Row, *, count_tokens: Callable[[str], int], window: int, mos
     ordered = sorted(row.passages, key=lambda passage: passage.chunk != row.gold)
     sources = [Source(passage.chunk, passage.title, passage.text) for passage in ordered]
     prompt = fit(row.question, sources, count_tokens=count_tokens, window=window, most_tokens=most_tokens)
-    if not row.is_answerable:
-        return Rendered(prompt, NO_ANSWER)
     number = next((number for number, place in prompt.numbers.items() if place == row.gold), None)
-    is_shown = number is not None and _is_left(row, ordered[0].text, prompt.messages[-1].content)
-    cited = "\n".join(f"{line} [{number}]" for line in row.answer.split("\n"))
-    return Rendered(prompt, cited if is_shown else NO_ANSWER)
+    rejected = f"{row.rejected} [{number}]" if row.rejected and number is not None else ""
+    if not row.is_answerable:
+        return Rendered(prompt, NO_ANSWER, rejected)
+    if number is None or not _is_left(row, ordered[0].text, prompt.messages[-1].content):
+        return Rendered(prompt, NO_ANSWER)
+    return Rendered(prompt, "\n".join(f"{line} [{number}]" for line in row.answer.split("\n")), rejected)
 
 
 def _is_left(row: Row, gold: str, shown: str) -> bool:
@@ -70,7 +73,8 @@ def rows_sha256(rows: Iterable[Row]) -> str:
     """Of the rows in their order and of the prompt's version."""
     digest = hashlib.sha256(f"prompt {PROMPT_VERSION}\n".encode())
     for row in rows:
-        digest.update(json.dumps(asdict(row), sort_keys=True, ensure_ascii=False).encode())
+        content = {name: value for name, value in asdict(row).items() if name != "rejected" or value}
+        digest.update(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
         digest.update(b"\n")
     return digest.hexdigest()
 

@@ -194,6 +194,11 @@ def _step(
         loss = _loss(network, part, device) / learnt
         loss.backward()
         total += float(loss.detach())
+    pairs = [row for row in rows if row.rejected is not None and recipe.beta > 0]
+    for part in parts_of(pairs, recipe.part_tokens // 2):
+        preference = preference_loss(network, part, recipe.beta, device) / len(pairs)
+        preference.backward()
+        total += float(preference.detach())
     if not math.isfinite(total):
         message = (
             f"The loss is no number any more after {number} steps: the training has run away. Take a smaller learning rate, or a "
@@ -206,9 +211,25 @@ def _step(
     return total
 
 
+def preference_loss(network: Any, rows: Sequence[EncodedRow], beta: float, device: str) -> Tensor:
+    """The sum over the pairs of −log σ(β (gain of the preferred answer − gain of the rejected one)), where a gain is by how much
+    the adapter raises the log-probability over its base's (DPO, Rafailov et al. 2023). The base is the network without its
+    adapter: a second one would take its memory again."""
+    both = [*rows, *(row.rejected for row in rows if row.rejected is not None)]
+    with torch.no_grad(), network.disable_adapter():
+        before = _token_losses(network, both, device).sum(1)
+    gains = before - _token_losses(network, both, device).sum(1)
+    return -torch.nn.functional.logsigmoid(beta * (gains[: len(rows)] - gains[len(rows) :])).sum()
+
+
 def _loss(network: Any, rows: Sequence[EncodedRow], device: str) -> Tensor:
-    """The sum of the losses of the learnt tokens. Padding is on the left, so that the completions end together and only their
-    scores are computed."""
+    """The sum of the losses of the learnt tokens."""
+    return _token_losses(network, rows, device).sum()
+
+
+def _token_losses(network: Any, rows: Sequence[EncodedRow], device: str) -> Tensor:
+    """The losses of the learnt tokens, rows × the longest completion, 0 before a shorter one. Padding is on the left, so that the
+    completions end together and only their scores are computed."""
     longest, learnt = max(len(row.tokens) for row in rows), max(row.learnt for row in rows)
     tokens = torch.tensor([[0] * (longest - len(row.tokens)) + list(row.tokens) for row in rows], device=device)
     lengths = torch.tensor([len(row.tokens) for row in rows], device=device)
@@ -221,7 +242,8 @@ def _loss(network: Any, rows: Sequence[EncodedRow], device: str) -> Tensor:
             input_ids=tokens, attention_mask=(places >= 0).long(), position_ids=places.clamp(min=0), logits_to_keep=learnt + 1,
         )  # fmt: skip
     scores = output.logits[:, :-1].float()
-    return torch.nn.functional.cross_entropy(scores.flatten(0, 1), wanted.flatten(), ignore_index=-100, reduction="sum")
+    losses = torch.nn.functional.cross_entropy(scores.flatten(0, 1), wanted.flatten(), ignore_index=-100, reduction="none")
+    return losses.view_as(wanted)
 
 
 def held_out_loss(network: Any, rows: Sequence[EncodedRow], recipe: FinetuneRecipe, device: str) -> float:

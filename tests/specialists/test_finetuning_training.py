@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from specialists.errors import DataError, SpecialistError
-from specialists.finetuning import sizing
+from specialists.finetuning import sizing, training
+from specialists.finetuning.encoding import encode_rows
 from specialists.finetuning.recipe import FinetuneRecipe
 from specialists.finetuning.rows import Row, RowPassage, render_row
 from specialists.finetuning.training import Finetuning, Told, estimate_rows, finetune
+from specialists.language_models.chat import Chat
 from specialists.language_models.folders import read_model_folder
 from specialists.language_models.local_folder import LocalFolder
 from specialists.language_models.types import Piece
@@ -157,3 +160,45 @@ def test_an_adapter_trained_on_another_base_is_refused(base: Path, tmp_path: Pat
 
     with pytest.raises(SpecialistError, match="other weights of its base"):
         said(model, ROWS[0], "desk-v1")
+
+
+def test_an_answer_that_people_prefer_becomes_likelier_than_the_one_that_they_reject(base: Path) -> None:
+    import torch
+
+    recipe = replace(RECIPE, r=8, learning_rate=1e-3)
+    row = replace(ROWS[0], rejected=ANSWERS[1])
+    encoded = encode_rows([row], Chat(base), 1024)
+    network = training._start(read_model_folder(base), recipe, "cpu")
+    optimizer = torch.optim.AdamW(training._trained(network), lr=recipe.learning_rate)
+
+    def gains() -> tuple[float, float]:
+        """By how much each is likelier than it is to the base."""
+        with torch.no_grad():
+            pair = [encoded[0], encoded[0].rejected]
+            now = training._token_losses(network, pair, "cpu").sum(1)
+            with network.disable_adapter():
+                before = training._token_losses(network, pair, "cpu").sum(1)
+        return tuple((before - now).tolist())
+
+    first = training.preference_loss(network, encoded, 0.5, "cpu")
+    assert float(first.detach()) == pytest.approx(math.log(2), abs=1e-5)  # the adapter is its base yet
+    for _ in range(8):
+        training.preference_loss(network, encoded, 0.5, "cpu").backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    preferred, rejected = gains()
+    assert preferred > 0 > rejected
+    assert float(training.preference_loss(network, encoded, 0.5, "cpu").detach()) < 0.9 * math.log(2)
+
+
+def test_rejected_answers_are_trained_against_unless_the_recipe_leaves_them_out(base: Path, tmp_path: Path) -> None:
+    rows = [replace(row, rejected="Nobody knows.") for row in ROWS]
+    for name, beta in (("with", 0.5), ("without", 0.0), ("plain", 0.5)):
+        kept = ROWS if name == "plain" else rows
+        finetune(replace(run(base, tmp_path / name, epochs=2, beta=beta), training=kept))
+
+    weights = {name: load_file(tmp_path / name / "adapter_model.safetensors") for name in ("with", "without", "plain")}
+    plain = weights["plain"]
+    assert all((plain[key] == weights["without"][key]).all() for key in plain)
+    assert not all((plain[key] == weights["with"][key]).all() for key in plain)
