@@ -10,7 +10,7 @@ from django.utils import timezone
 from assistant.finetuning.errors import FinetuningError
 from assistant.finetuning.models import OPEN_VERSIONS, Specialist, SpecialistVersion, VersionChange, VersionState
 from assistant.finetuning.permissions import is_withdrawn
-from assistant.finetuning.trials.ending import ANOTHER_IN_USE, end_trials
+from assistant.finetuning.trials.ending import end_trials
 
 WITHDRAWN = "One of the documents that it was trained on was deleted, so nobody may use it any more. Train a new version."
 
@@ -27,7 +27,7 @@ def promote_version(*, version: SpecialistVersion, by: User | None, reason: str 
     against = why_against(held)
     if against and not reason:
         raise FinetuningError("no_reason", f"{against} Say why it is to be used nevertheless; it is kept.")
-    end_trials(held.specialist, ANOTHER_IN_USE)
+    end_trials(held.specialist, f"Version {held.number} was put into use.")
     _retire_others(held)
     SpecialistVersion.objects.filter(pk=held.pk).update(state=VersionState.PROMOTED)
     act = VersionChange.Act.OVERRULED if against else VersionChange.Act.PROMOTED
@@ -40,7 +40,7 @@ def roll_back(*, version: SpecialistVersion, by: User | None) -> SpecialistVersi
     held = _lock(version)
     if held.state != VersionState.PROMOTED:
         raise FinetuningError("not_promoted", "Only the version that is in use can be rolled back.")
-    end_trials(held.specialist, ANOTHER_IN_USE)
+    end_trials(held.specialist, f"Version {held.number} was rolled back.")
     SpecialistVersion.objects.filter(pk=held.pk).update(state=VersionState.RETIRED)
     VersionChange.objects.create(version=held, act=VersionChange.Act.RETIRED, changed_by=by)
     before = _used_before(held)

@@ -106,19 +106,19 @@ def roll_back_version(request: PersonRequest, slug: str, number: int) -> HttpRes
 def start_trial(request: PersonRequest, slug: str, number: int) -> HttpResponse:
     row = get_version_for(request.user, slug, number)
     form = TrialForm(request.POST)
-    if form.is_valid():
-        data = form.cleaned_data
-        try:
-            trials.start_trial(
-                version=row, kind=data["kind"], by=request.user, share=data["share"] or 100, group=data["group"],
-                most_answers=data["most_answers"], reason=data["reason"],
-            )  # fmt: skip
-        except FinetuningError as error:
-            form.add_error(None, error.public_message)
-        else:
-            messages.success(request, f"Version {number} is being tried.")
-            return redirect("assistant:version", slug=slug, number=number)
-    return _render_version(request, row, form)
+    if not form.is_valid():
+        return _render_version(request, row, form)
+    data = form.cleaned_data
+    try:
+        trials.start_trial(
+            version=row, kind=data["kind"], by=request.user, share=data["share"] or 100, group=data["group"],
+            most_answers=data["most_answers"], reason=data["reason"],
+        )  # fmt: skip
+    except FinetuningError as error:
+        messages.error(request, error.public_message)
+    else:
+        messages.success(request, f"Version {number} is being tried.")
+    return redirect("assistant:version", slug=slug, number=number)
 
 
 def stop_trial(request: PersonRequest, slug: str, number: int) -> HttpResponse:

@@ -111,6 +111,7 @@ def test_an_unseen_candidate_writes_what_was_answered_and_only_what_is_in_use_is
     assert (shown.text, shown.refusal["adapter"]) == (f"{BASE}.", IN_USE)
     assert TrialAnswer.objects.get().state == "queued", "nobody waits for it"
     assert "1 waiting" in house.page()
+    assert "On trial" in text_of(house.ada, "/manage/specialists/policies/")
     assert work_shadows() == 1
     row = TrialAnswer.objects.get()
     assert (row.state, row.was_answered, row.is_answered) == ("done", True, True)
@@ -318,7 +319,7 @@ def test_a_trial_ends_by_itself(house: House, people: People, act: str) -> None:
     trial = Trial.objects.get()
     assert trial.ended_at is not None
     assert trial.ended_because == {
-        "promote": "Something else was put into use.", "roll-back": "Something else was put into use.",
+        "promote": "Version 2 was put into use.", "roll-back": "Version 1 was rolled back.",
         "delete": "A document that it was trained on was deleted.", "enough": "As many answers as were wanted are there.",
     }[act]  # fmt: skip
     assert house.says(people.ben)[1] == {"promote": CANDIDATE, "roll-back": "", "delete": IN_USE, "enough": IN_USE}[act]
@@ -329,7 +330,7 @@ def test_one_version_of_a_specialist_is_tried_at_a_time(house: House) -> None:
     house.start()
 
     page = house.ada.post(
-        f"/manage/specialists/policies/versions/{third.number}/trial/start", {"kind": "shadow", "most_answers": "5"}
+        f"/manage/specialists/policies/versions/{third.number}/trial/start", {"kind": "shadow", "most_answers": "5"}, follow=True
     ).content.decode()
 
     assert "A version of this specialist is being tried. Stop that trial first." in page

@@ -96,6 +96,8 @@ SERVED: dict[str, set[str]] = {
     "assistant:retry_version": {"olga"},
     "assistant:promote_version": {"olga"},
     "assistant:roll_back_version": {"olga"},
+    "assistant:start_trial": {"olga"},
+    "assistant:stop_trial": {"olga"},
     "assistant:limits": {"ada"},
     "assistant:remove_limit": {"ada"},
     "assistant:slack": {"ada"},
@@ -137,6 +139,7 @@ SERVED: dict[str, set[str]] = {
 # Slack's requests are believed for their signature, whoever is signed in: nobody is served. tests/flows/test_slack.py signs.
 SERVED_SIGNED = {"assistant:slack_events", "assistant:slack_interactions", "assistant:slack_commands"}
 FORMS: dict[str, dict[str, Any]] = {
+    "assistant:start_trial": {"kind": "shadow", "share": "10", "most_answers": "5"},
     "assistant:ask": {"question": "Who approves a discount?"},
     "assistant:widget_ask": {"question": "Who approves a discount?"},
     "assistant:widget_feedback": {"verdict": "helpful"},
