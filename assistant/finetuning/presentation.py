@@ -3,7 +3,7 @@ read."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, F, Q
@@ -11,23 +11,28 @@ from django.db.models import Count, F, Q
 from assistant.finetuning.models import DataSet, DataSetRow, Specialist, SpecialistVersion, Split, VersionState
 from assistant.finetuning.permissions import is_withdrawn, passages_left, withdrawn_versions
 from assistant.finetuning.registry import why_against
+from assistant.finetuning.trials.models import Trial
 from specialists.finetuning.gate import LABELS
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 220, 52, 14, 12, 30
 MANY_SECONDS = 90
 MANY_MINUTES = 90
+RECIPE_LABELS = {
+    "epochs": "Epochs", "batch": "Rows in a step", "learning_rate": "Learning rate", "warmup": "Warm-up", "r": "Rank (r)",
+    "lora_alpha": "Alpha", "use_rslora": "Alpha by the root of r", "dropout": "Dropout", "window": "Window, in tokens",
+    "part_tokens": "Tokens computed at once", "beta": "Weight of rejected answers", "quantisation": "Base in", "seed": "Seed",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class ShownMeasure:
-    """Shares in percent; `low` and `high` of the difference in points."""
+    """Shares in percent; the interval of the difference in points."""
 
     label: str
     rows: int
     incumbent: float
     candidate: float
-    low: float
-    high: float
+    difference: str
     is_worse: bool
     is_better: bool
 
@@ -36,11 +41,13 @@ class ShownMeasure:
 class ShownVersion:
     row: SpecialistVersion
     is_withdrawn: bool
+    is_tried: bool
     left: str  # of its training, in words
     measures: tuple[ShownMeasure, ...]
     can_promote: bool
     against: str  # why putting it into use takes a reason
     can_retry: bool
+    made: tuple[tuple[str, str], ...]  # how, in labels and values
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,32 +110,54 @@ def _show_specialist(specialist: Specialist, promoted: SpecialistVersion | None,
 
 
 def show_versions(versions: Sequence[SpecialistVersion]) -> list[ShownVersion]:
-    """As a list shows them, with one query."""
+    """As a list shows them, with two queries."""
     gone = withdrawn_versions(versions)
-    return [_shown(version, is_gone=version.pk in gone) for version in versions]
+    tried = set(Trial.objects.filter(version__in=versions, ended_at=None).values_list("version", flat=True))
+    return [_shown(version, is_gone=version.pk in gone, is_tried=version.pk in tried) for version in versions]
 
 
 def show_version(version: SpecialistVersion) -> ShownVersion:
     return _shown(version, is_gone=is_withdrawn(version), against=why_against(version))
 
 
-def _shown(version: SpecialistVersion, *, is_gone: bool, against: str = "") -> ShownVersion:
+def _shown(version: SpecialistVersion, *, is_gone: bool, is_tried: bool = False, against: str = "") -> ShownVersion:
     return ShownVersion(
         version,
         is_gone,
+        is_tried,
         in_words(version.seconds_left) if version.seconds_left is not None else "",
         tuple(_measure(item) for item in version.judgement.get("comparisons", ())),
         can_promote=version.state in (VersionState.CANDIDATE, VersionState.RETIRED) and not is_gone,
         against=against,
         can_retry=version.state in (VersionState.FAILED, VersionState.STOPPED),
+        made=tuple(_made(version)),
     )
+
+
+def _made(version: SpecialistVersion) -> Iterator[tuple[str, str]]:
+    for name, value in version.recipe.items():
+        if value:
+            yield RECIPE_LABELS.get(name, name), "yes" if value is True else str(value)
+    figures = version.figures
+    if "trained_parameters" in figures:
+        yield "Numbers trained", f"{figures['trained_parameters']:,}"
+        yield "Time", in_words(figures["seconds"]).removeprefix("about ")
+        yield "Device", str(figures["device"])
+    yield "Documents", f"{version.document_count:,}"
 
 
 def _measure(item: dict[str, float | str | bool]) -> ShownMeasure:
     old, new, low, high = (100 * float(item[name]) for name in ("incumbent", "candidate", "low", "high"))
     label = LABELS.get(str(item["name"]), str(item["name"]))
     is_worse = bool(item["is_worse"])
-    return ShownMeasure(label[0].upper() + label[1:], int(item["rows"]), old, new, low, high, is_worse, low > 0)
+    return ShownMeasure(
+        label[0].upper() + label[1:], int(item["rows"]), old, new, f"{_signed(low)} to {_signed(high)}", is_worse, low > 0
+    )
+
+
+def _signed(points: float) -> str:
+    """“+2.1”, “−1.0”, “0.0”"""
+    return f"{points:+.1f}".replace("-", "−") if abs(points) >= 0.05 else "0.0"
 
 
 def in_words(seconds: float) -> str:
