@@ -19,7 +19,7 @@ from assistant.cascading import Outcome, for_ledger, run_cascade
 from assistant.composing import answer_text, citation_rows, sentence_events, sentence_rows
 from assistant.errors import UNEXPECTED
 from assistant.escalations.handing import hand_to_person, has_question_before, is_wish
-from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
+from assistant.events import AnswerEvent, Failed, Finished, Queued, Routed, Sentence, Sources, Understood
 from assistant.finetuning.choosing import choose_adapter, may_use
 from assistant.finetuning.trials.taking import Choice, keep_answer, written_among
 from assistant.followups import TURNS_REMEMBERED, standalone_question, topic
@@ -207,7 +207,7 @@ def _choose(question: str, found: SearchResult, chunks: dict[int, Chunk]) -> Sea
 
 def _read(
     row: Answer, decision: Decision, found: SearchResult, chunks: dict[int, Chunk]
-) -> Generator[Sentence, None, tuple[SearchResult, dict[int, Chunk], Outcome, Choice]]:
+) -> Generator[Queued | Sentence, None, tuple[SearchResult, dict[int, Chunk], Outcome, Choice]]:
     """The cascade over the passages. What went while a model worked (deleted, or no longer the asker's to read) is in no answer:
     where one has words of it, the reader answers anew from what is left."""
     uses: list[Use] = []

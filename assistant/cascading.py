@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
 from assistant.errors import UNEXPECTED
-from assistant.events import Sentence
+from assistant.events import Queued, Sentence
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
 from assistant.ledger.recording import Use, about_tokens
@@ -45,8 +45,8 @@ class _Try:
     tokens_out: int = 0
 
 
-def run_cascade(decision: Decision, question: Question) -> Generator[Sentence, None, Outcome]:
-    """Yields the sentences that a tier tells before its end. A tier that cannot work costs quality, never an answer: where no
+def run_cascade(decision: Decision, question: Question) -> Generator[Queued | Sentence, None, Outcome]:
+    """Yields what a tier tells before its end. A tier that cannot work costs quality, never an answer: where no
     tier of the decision has answered or read the passages, the reader and the sentence composer stand in; but nobody is asked for
     who has stopped the answer. Raises SpecialistError when they cannot, too."""
     uses: list[Use] = []
@@ -82,7 +82,7 @@ def run_cascade(decision: Decision, question: Question) -> Generator[Sentence, N
     return Outcome(best, uses)
 
 
-def _try(tier: str, question: Question) -> Generator[Sentence, None, _Try]:
+def _try(tier: str, question: Question) -> Generator[Queued | Sentence, None, _Try]:
     lend_connection()  # a model works now
     told: list[str] = []
     with measure() as cost:
@@ -105,12 +105,13 @@ def _noting(trying: Trying, told: list[str]) -> Trying:
     with closing(trying):
         while True:
             try:
-                sentence = next(trying)
+                event = next(trying)
             except StopIteration as end:
                 attempt: Attempt = end.value
                 return attempt
-            told.append(sentence.text)
-            yield sentence
+            if isinstance(event, Sentence):
+                told.append(event.text)
+            yield event
 
 
 def for_ledger(decision: Decision) -> dict[str, object]:

@@ -27,6 +27,13 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """It is busy. `before`: how many questions come before this one; None once it is this one's turn."""
+
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """A finished sentence with the numbers of its citations. `marks`: its answering words, as spans of the text; `lead`: words
     before it that no document says; `layout`: plain, or item for one of a list. `is_recorded`: its citations can be opened."""
@@ -53,4 +60,4 @@ class Failed:
     message: str
 
 
-AnswerEvent = Understood | Routed | Sources | Sentence | Finished | Failed
+AnswerEvent = Understood | Routed | Sources | Queued | Sentence | Finished | Failed

@@ -23,7 +23,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from assistant.errors import LOST, UNEXPECTED
-from assistant.events import AnswerEvent, Failed, Finished
+from assistant.events import AnswerEvent, Failed, Finished, Queued
 from assistant.models import Answer, AnswerState
 from ingestion.connections import in_thread, release_connection
 
@@ -63,6 +63,7 @@ class Channel:
 
 
 _channels: dict[int, Channel] = {}
+_queue: dict[int, None] = {}  # those of them that no thread has begun, in order
 
 
 @cache
@@ -73,6 +74,7 @@ def _executor() -> ThreadPoolExecutor:
 def run_in_background(row: Answer) -> None:
     """Make the answer in a thread of its own. It is recorded whether or not anybody follows."""
     channel = _channels[row.pk] = Channel()
+    _queue[row.pk] = None
     _executor().submit(_run, row.pk, channel)
 
 
@@ -91,6 +93,7 @@ def run_now(row: Answer) -> list[AnswerEvent]:
 def _run(answer_id: int, channel: Channel) -> None:
     from assistant.answering import answer
 
+    _queue.pop(answer_id, None)
     try:
         row = Answer.objects.select_related("conversation__user").filter(pk=answer_id).first()
         started = Answer.objects.filter(pk=answer_id, state=AnswerState.PENDING).update(
@@ -122,6 +125,7 @@ async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
             yield event
         return
     seen, checked = 0, time.monotonic()
+    before: int | None = None
     while True:
         if time.monotonic() - checked >= RECHECK_S:  # by the clock: sentences may come without a pause
             if not await in_thread(lambda: _may_follow(answer_id, user)):
@@ -133,8 +137,16 @@ async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
             yield event
             if isinstance(event, Finished | Failed):
                 return
+        if not seen and (now := _before(answer_id)) is not None and now != before:
+            yield Queued(before := now)
         with suppress(TimeoutError):
             await asyncio.wait_for(channel.bell_after(seen).wait(), RECHECK_S)
+
+
+def _before(answer_id: int) -> int | None:
+    """How many answers come before this one is begun; None once it is."""
+    waiting = list(_queue)
+    return waiting.index(answer_id) if answer_id in waiting else None
 
 
 async def _follow_record(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:

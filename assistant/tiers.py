@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from assistant.calibration.services import decide_for
-from assistant.events import Sentence
+from assistant.events import Queued, Sentence
 from assistant.ledger.recording import about_tokens
 from ingestion.models import Chunk
 from specialists.composition.composing import compose_spans, find, offer
 from specialists.composition.types import Composition, Evidence, Quote
 from specialists.errors import SpecialistError
 from specialists.extractive import EXTRACTIVE_MODEL, compose, load_parameters
-from specialists.language_models.types import MOST_NAME
+from specialists.language_models.types import MOST_NAME, Waiting
 from specialists.refusal.calibrator import check_fitted_for
 from specialists.router.types import QUOTES, READER, SPECIALIST
 
@@ -56,7 +56,7 @@ class Attempt:
     is_told: bool = False
 
 
-Trying = Generator[Sentence, None, Attempt]
+Trying = Generator[Queued | Sentence, None, Attempt]
 
 
 def try_tier(tier: str, question: Question) -> Trying:
@@ -100,13 +100,18 @@ def _write(question: Question) -> Trying:
         raise SpecialistError("no_model", "No language model is installed.")
     adapter = question.adapter if question.adapter in model.adapters else ""  # a server may not have it yet
     writing = write(model, question.text, question.evidence, get_head(), adapter=adapter)
+    before: int | None = None
     while True:
         try:
-            sentence = next(writing)
+            told = next(writing)
         except StopIteration as end:
             draft = end.value
             break
-        yield Sentence(sentence.text, tuple(place + 1 for place in sentence.quotes), layout=sentence.layout, is_recorded=False)
+        if isinstance(told, Waiting):
+            if told.before != before:
+                yield Queued(before := told.before)
+        else:
+            yield Sentence(told.text, tuple(place + 1 for place in told.quotes), layout=told.layout, is_recorded=False)
         if not question.is_wanted():
             writing.close()  # which stops the model
             raise SpecialistError(STOPPED, "The answer was stopped.")

@@ -273,7 +273,8 @@ HELP_IN_DISTRESS = env_str(
     "HELP_IN_DISTRESS",
     "You matter. If you are in danger now, call your local emergency number, or talk to somebody near you whom you trust.",
 )
-ANSWER_THREADS = env_int("ANSWER_THREADS", 2, minimum=1)
+_waiting_for_a_server = LANGUAGE_MODEL["OPTIONS"]["requests"] if _model_url else 0  # which takes no time of this process
+ANSWER_THREADS = env_int("ANSWER_THREADS", 2 + _waiting_for_a_server, minimum=1)
 TIER_COSTS = read_costs(env_str("TIER_COSTS"))
 
 # --- Programs: tokens and their limits --------------------------------------------------------------------------------

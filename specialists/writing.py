@@ -9,7 +9,7 @@ from specialists.citing import CitedSentence, SentenceParser
 from specialists.composition.types import ComposedSentence, Evidence, Quote
 from specialists.grounding.checker import Claim, Head, check_answer
 from specialists.grounding.words import containment
-from specialists.language_models.types import End, LanguageModel, Piece
+from specialists.language_models.types import End, LanguageModel, Piece, Waiting
 from specialists.prompting import NO_ANSWER, Source, fit
 
 MOST_TOKENS = 512
@@ -39,10 +39,10 @@ class Draft:
 
 def write(
     model: LanguageModel, question: str, evidence: Sequence[Evidence], head: Head | None, *, adapter: str = ""
-) -> Generator[ComposedSentence, None, Draft]:
+) -> Generator[ComposedSentence | Waiting, None, Draft]:
     """Yields the sentences one by one, as soon as each is written and found to be supported; returns them all. Sentences without
     support are left out, and so are those that state nothing, since no source says them. `evidence`: best first. Raises
-    SpecialistError."""
+    SpecialistError. While others are before it in the model's line, it yields Waiting."""
     sources = [Source(item.passage, item.context, item.text) for item in evidence]
     prompt = fit(question, sources, count_tokens=model.count_tokens, window=model.window, most_tokens=MOST_TOKENS)
     known = {item.passage: item for item in evidence}
@@ -52,6 +52,9 @@ def write(
         return draft
     pieces = model.generate(prompt.messages, most_tokens=MOST_TOKENS, adapter=adapter)
     for piece in pieces:
+        if isinstance(piece, Waiting):
+            yield piece
+            continue
         if isinstance(piece, Piece):
             finished = parser.feed(piece.text)
         else:

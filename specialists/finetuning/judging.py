@@ -76,7 +76,7 @@ def judge_row(model: LanguageModel, adapter: str, row: Row, *, is_planted: bool)
     for piece in model.generate(rendered.prompt.messages, most_tokens=MOST_COMPLETION, adapter=adapter):
         if isinstance(piece, Piece):
             text += piece.text
-        else:
+        elif isinstance(piece, End):
             end = piece
     latency = time.perf_counter() - started
     parser = SentenceParser(rendered.prompt.numbers)

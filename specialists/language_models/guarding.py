@@ -8,15 +8,21 @@ from contextlib import closing
 from specialists.errors import SpecialistError
 from specialists.language_models.breaker import Breaker
 from specialists.language_models.line import Line
-from specialists.language_models.types import End, Piece
+from specialists.language_models.types import End, Piece, Waiting
 
 ITS_OWN_FAULTS = frozenset({"model_unreachable", "model_broken", "out_of_memory"})
 Pieces = Generator[Piece | End, None, None]
 
 
-def guarded(line: Line, breaker: Breaker, answer: Callable[[], Pieces]) -> Iterator[Piece | End]:
+def guarded(line: Line, breaker: Breaker, answer: Callable[[], Pieces]) -> Iterator[Waiting | Piece | End]:
     """The pieces of `answer`, which is begun once there is a place, and has ended before the place is given on."""
-    with line.place():
+    with line.turn() as waiting:
+        has_waited = False
+        for before in waiting:
+            has_waited = True
+            yield Waiting(before)
+        if has_waited:
+            yield Waiting(None)
         if not breaker.may_try():
             message = f"The language model failed several times and is left alone for {breaker.seconds_left():.0f} s."
             raise SpecialistError("model_unreachable", message)

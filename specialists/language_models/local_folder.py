@@ -24,7 +24,7 @@ from specialists.language_models.line import Line
 from specialists.language_models.loading import chosen_device, load_network
 from specialists.language_models.once import Once
 from specialists.language_models.shelf import Shelf
-from specialists.language_models.types import End, Message, Piece, check_name
+from specialists.language_models.types import End, Message, Piece, Waiting, check_name
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class LocalFolder:
         """See LanguageModel. Folders that came since the start count, too; one that turns out not to fit is out of it."""
         return self._shelf.names()
 
-    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Piece | End]:
+    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Waiting | Piece | End]:
         """See LanguageModel. While it is loaded by another thread: SpecialistError `model_loading`, after some seconds."""
         loaded = self._loaded.get()
         chosen = self._shelf.get(adapter)

@@ -24,7 +24,7 @@ from specialists.language_models.addresses import check_inside, read_networks
 from specialists.language_models.breaker import Breaker
 from specialists.language_models.guarding import Pieces, guarded
 from specialists.language_models.line import Line
-from specialists.language_models.types import End, Message, Piece, check_name, known_adapter
+from specialists.language_models.types import End, Message, Piece, Waiting, check_name, known_adapter
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class OpenAIServer:
         limits = httpx.Limits(max_connections=requests)
         self._client = httpx.Client(headers=headers, timeout=timeout, limits=limits, trust_env=False, follow_redirects=False)
 
-    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Piece | End]:
+    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Waiting | Piece | End]:
         """See LanguageModel."""
         model = known_adapter(adapter, self.adapters) or self.name
         yield from guarded(self.line, self.breaker, lambda: self._generate(model, messages, most_tokens))

@@ -20,6 +20,13 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """The model is busy. `before`: how many requests in line come before this one; None once it has its place."""
+
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """Text as it comes; pieces end anywhere, in the middle of a word too."""
 
@@ -47,8 +54,9 @@ class LanguageModel(Protocol):
         """The names of the adapters that a request may choose."""
         ...
 
-    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Piece | End]:
+    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Waiting | Piece | End]:
         """The answer, greedy, of the model itself or of one of its adapters. Ends with End. Closing the iterator stops the model.
+        Where all its places are taken it begins with Waiting, again every second, so that the asker can see it or go away.
         Raises SpecialistError: `model_busy`, `model_loading`, `model_unreachable`, `model_broken`, `out_of_memory`,
         `prompt_too_long`, `adapter_unknown`."""
         ...

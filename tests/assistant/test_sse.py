@@ -12,7 +12,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from assistant import sse, streams
-from assistant.events import AnswerEvent, Failed, Finished, Routed, Sentence, Sources, Understood
+from assistant.events import AnswerEvent, Failed, Finished, Queued, Routed, Sentence, Sources, Understood
 from assistant.models import Answer, AnswerState
 from assistant.services import stop_answer
 from tests.assistant.rows import make_answer, make_answered, make_document
@@ -66,6 +66,40 @@ def test_it_tells_steps_then_sentences_then_the_whole_answer(people: People, mon
     assert reverse("assistant:citation", args=[row.pk, 1]) in frames[3]
     assert f'id="answer-{row.pk}"' in frames[4]
     assert "No answer was found" in frames[4]
+
+
+def test_it_says_how_many_are_before_it_and_no_longer_once_its_turn_has_come(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    row = make_answer(people.ben, "How many days?")
+    monkeypatch.setattr(sse, "follow", play(Sources(1, 12), Queued(2), Queued(1), Queued(0), Queued(None), Finished("stopped")))
+    found, two, one, none, its_turn, _ = frames_of(row, people.ben)
+    assert "Busy: 2 questions are before yours" in two
+    assert "12 passages" in two
+    assert "Busy: 1 question is before yours" in one
+    assert "Busy: yours is next" in none
+    assert "Busy" not in found + its_turn
+
+
+def test_it_says_how_many_wait_for_a_thread_before_it(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    class AllTaken:
+        def submit(self, *_: object) -> None:
+            return
+
+    monkeypatch.setattr(streams, "_executor", AllTaken)
+    monkeypatch.setattr(streams, "_channels", {})
+    monkeypatch.setattr(streams, "_queue", {})
+    rows = [make_answer(person, "How many days?") for person in (people.ada, people.ben)]
+    for row in rows:
+        streams.run_in_background(row)
+
+    async def first_frame() -> bytes:
+        frames = sse.answer_frames(rows[1].pk, people.ben, "token")
+        first = await asyncio.wait_for(anext(frames), 2)
+        await frames.aclose()  # type: ignore[attr-defined]
+        return first
+
+    assert b"Busy: 1 question is before yours" in async_to_sync(first_frame)()
 
 
 def test_it_does_not_repeat_a_question_that_was_understood_as_typed(people: People, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,13 @@ def server() -> Iterator[ModelServer]:
 
 @pytest.fixture(scope="module")
 def installation(server: ModelServer) -> Iterator[Installation]:
-    made = Installation({"LANGUAGE_MODEL_URL": server.url, "LANGUAGE_MODEL_NAME": "house-7b"}).prepare()
+    made = Installation(
+        {
+            "LANGUAGE_MODEL_URL": server.url,
+            "LANGUAGE_MODEL_NAME": "house-7b",
+            "LANGUAGE_MODEL_REQUESTS": "1",
+        }
+    ).prepare()
     yield made
     made.stop()
 
@@ -162,6 +168,27 @@ def test_stopping_the_answer_stops_the_model(server: ModelServer, ben: httpx.Cli
     more.set()
 
     assert 'data-state="stopped"' in list(events)[-1][1]
+
+
+def test_who_waits_in_line_sees_how_many_are_before_and_can_stop(server: ModelServer, ben: httpx.Client) -> None:
+    more = threading.Event()
+    server.answer = lambda request: about_leave(request, "It can ", "be split.", waits_for=more)
+    first = stream(ben, begin(ben))
+    next(data for name, data in first if name == "sentence")
+    second = stream(ben, begin(ben))
+    assert "Busy: yours is next" in next(data for _, data in second if "Busy" in data)
+    turn = begin(ben)
+    third = stream(ben, turn)
+    assert "Busy: 1 question is before yours" in next(data for _, data in third if "Busy" in data)
+    ben.post(f"/answers/{turn}/stop")
+    assert 'data-state="stopped"' in list(third)[-1][1]
+    more.set()
+
+    assert "Written by a language model" in list(first)[-1][1]
+    told = list(second)
+    assert "Busy" not in told[0][1]
+    assert "Written by a language model" in told[-1][1]
+    assert len(server.requests) == 2
 
 
 def test_while_it_is_down_the_reader_stands_in_and_it_comes_back_by_itself(server: ModelServer, ben: httpx.Client) -> None:

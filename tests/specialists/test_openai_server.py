@@ -14,7 +14,7 @@ from specialists.language_models.addresses import check_inside, read_networks
 from specialists.language_models.breaker import Breaker
 from specialists.language_models.line import Line
 from specialists.language_models.openai_server import OpenAIServer
-from specialists.language_models.types import End, Message, Piece
+from specialists.language_models.types import End, Message, Piece, Waiting
 from tests.model_server import Reply, event, model_server
 
 ASKED = (Message("system", "Be brief."), Message("user", "Hello?"))
@@ -210,6 +210,19 @@ def test_more_questions_than_places_wait_in_line() -> None:
     for thread in threads:
         thread.join()
     assert order == ["first", "second"]
+
+
+def test_who_waits_hears_how_many_are_before_and_may_go_away() -> None:
+    with model_server(lambda _: HELLO) as server:
+        client = client_of(server.url, requests=1)
+        writing, *waiting = [client.generate(ASKED, most_tokens=9) for _ in range(4)]
+        assert next(writing) == Piece("Hel")
+        assert [next(answer) for answer in waiting] == [Waiting(0), Waiting(1), Waiting(2)]
+        waiting[0].close()
+        waiting[1].close()
+        assert len(server.requests) == 1  # who waits has asked the server nothing
+        writing.close()
+        assert list(waiting[2]) == [Waiting(None), Piece("Hel"), Piece("lo"), Piece(" there."), End("stop", 120, 3)]
 
 
 def test_patience_ends_and_the_place_in_line_is_free_again() -> None:
