@@ -130,7 +130,7 @@ class OpenAIServer:
         if response.status_code == httpx.codes.OK:
             return response, 0.0
         if response.status_code not in NOT_BEGUN or number == TRIES:
-            raise _refusal(response)
+            raise _refusal(response, body["model"])
         return None, _wait_of(response, number)
 
 
@@ -204,7 +204,7 @@ def _count(usage: object, name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _refusal(response: httpx.Response) -> SpecialistError:
+def _refusal(response: httpx.Response, model: str) -> SpecialistError:
     """What a status other than 200 means. The server's own words may hold the prompt: they are neither shown nor logged."""
     status = response.status_code
     said = response.read()[:4000].decode("utf-8", "replace").lower()
@@ -215,7 +215,7 @@ def _refusal(response: httpx.Response) -> SpecialistError:
     if status in (401, 403):
         message = "The language model's server refuses the key. Check LANGUAGE_MODEL_KEY."
         return SpecialistError("model_refuses", message, permanent=True)
-    if status == httpx.codes.NOT_FOUND:
+    if status == httpx.codes.NOT_FOUND or (status == httpx.codes.BAD_REQUEST and _does_not_know(model, said)):
         message = "The language model's server does not know this model. Check LANGUAGE_MODEL_NAME and LANGUAGE_MODEL_URL."
         return SpecialistError("model_unknown", message, permanent=True)
     if status in (400, 413, 422) and any(word in said for word in ("context", "too long", "maximum", "exceed")):
@@ -223,6 +223,11 @@ def _refusal(response: httpx.Response) -> SpecialistError:
         return SpecialistError("prompt_too_long", message, permanent=True)
     code = "model_broken" if status >= SERVER_ERROR else "model_rejects"
     return SpecialistError(code, f"The language model's server answered with status {status}.")
+
+
+def _does_not_know(model: str, said: str) -> bool:
+    """Some servers say so with status 400, which has other causes; `said` is in small letters."""
+    return model.lower() in said and any(words in said for words in ("pinned to", "not found", "does not exist", "not loaded"))
 
 
 def _wait_of(response: httpx.Response, number: int) -> float:

@@ -99,6 +99,8 @@ def test_what_was_not_begun_is_tried_again(waits: list[float]) -> None:
         (Reply(status=422), "model_rejects", 1),
         (Reply(raw=event({"choices": 5}) + event({"choices": [{"delta": "x"}]}) + b"data: [DONE]\n\n"), "model_broken", 1),
         (Reply(status=400, raw=b'{"message": "exceeds the maximum context length"}'), "prompt_too_long", 1),
+        (Reply(status=400, raw=b"""{"detail": "Server is pinned to 'other'; requested 'house-7b'."}"""), "model_unknown", 1),
+        (Reply(status=400, raw=b'{"message": "no such role in messages of house-7b"}'), "model_rejects", 1),
         (Reply(raw=b"<html>Welcome</html>", content_type="text/html"), "model_broken", 1),
         (Reply(raw=b"data: {half\n\n"), "model_broken", 1),
         (Reply(raw=b"data: [1]\n\n"), "model_broken", 1),
