@@ -37,12 +37,14 @@ def load_network(folder: ModelFolder, *, device: str, quantisation: str) -> Any:
     disable_progress_bar()
     on_gpu = device.startswith("cuda")
     dtype = torch.bfloat16 if on_gpu else torch.float32
-    places: dict[str, Any] = {"device_map": {"": device}} if on_gpu or quantisation else {}
+    options: dict[str, Any] = {"device_map": {"": device}} if on_gpu or quantisation else {}
+    if quantisation:  # None would undo what the folder is stored with: its integers would be read as the numbers themselves
+        options["quantization_config"] = _quantisation(quantisation, dtype)
     try:
         with memory_errors_named():
             network, said = AutoModelForCausalLM.from_pretrained(
                 folder.path, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
-                dtype=dtype, quantization_config=_quantisation(quantisation, dtype), **places,
+                dtype=dtype, **options,
             )  # fmt: skip
     except SpecialistError:
         raise
@@ -63,8 +65,6 @@ def load_network(folder: ModelFolder, *, device: str, quantisation: str) -> Any:
 
 
 def _quantisation(bits: str, dtype: Any) -> Any:
-    if not bits:
-        return None
     from transformers import BitsAndBytesConfig
 
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # on a processor it warns at every layer of every token
