@@ -191,7 +191,8 @@ def report_progress(claim: Claim, chunks_embedded: int) -> None:
 
 
 def make_live(key: str, drafts: Sequence[Draft], passages: Sequence[Passage], vectors: FloatMatrix, embedder: str) -> None:
-    """Write the passages of these drafts, (len(passages), dimension) vectors of this embedder, into their partition at once, and flip each."""
+    """Write the passages of these drafts into their partition at once, and flip each. `vectors`: (len(passages), dimension), of
+    the embedder of this name."""
     from retrieval.indexing import write_passages
 
     try:
