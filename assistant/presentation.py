@@ -161,7 +161,13 @@ def present_answer(answer: Answer, user: User) -> PresentedAnswer:
     return _present(list(answers), user)[0]
 
 
-def _present(answers: Sequence[Answer], user: User) -> list[PresentedAnswer]:
+def present_for_program(answer: Answer, user: User) -> PresentedAnswer:
+    """Without what only a page shows: a question that was handed on by its asker, what could be asked next, and making it a
+    golden one. `answer`: with its conversation, from the gate."""
+    return _present([answer], user, for_page=False)[0]
+
+
+def _present(answers: Sequence[Answer], user: User, *, for_page: bool = True) -> list[PresentedAnswer]:
     citations = [citation for answer in answers for citation in answer.citations.all()]
     behind = documents_behind_all(answers)
     cited = {citation.document_id for citation in citations if citation.document_id}
@@ -169,14 +175,19 @@ def _present(answers: Sequence[Answer], user: User) -> list[PresentedAnswer]:
     closest = _closest_chunks(answers, user)
     shown_documents = {document.pk: document for document in (*documents.values(), *(c.document for c in closest.values()))}
     newer = {pk: str(item) for pk, item in newer_versions(shown_documents.values(), readable_documents(user)).items()}
-    asked = escalations_shown(answers, user)
+    asked = escalations_shown([answer for answer in answers if for_page or answer.route == HUMAN], user)
     shown = [
         _present_one(
-            answer, documents, closest, newer, is_last=answer is answers[-1], is_open=behind[answer.pk] <= documents.keys()
+            answer,
+            documents,
+            closest,
+            newer,
+            is_last=for_page and answer is answers[-1],
+            is_open=behind[answer.pk] <= documents.keys(),
         )
         for answer in answers
     ]
-    can_make_golden = golden_corpora(user).exists()
+    can_make_golden = for_page and golden_corpora(user).exists()
     return [replace(item, escalation=asked.get(item.id), can_make_golden=can_make_golden) for item in shown]
 
 

@@ -27,12 +27,12 @@ def release_connection() -> None:
 
 async def in_thread(work: Callable[[], T]) -> T:
     """Database work off the event loop, in the request's thread, whose connection is given back at once: what waits must not hold
-    one."""
+    one of a pool. SQLite's is closed with the request."""
 
     def run() -> T:
         try:
             return work()
         finally:
-            release_connection()
+            lend_connection()
 
     return await sync_to_async(run)()

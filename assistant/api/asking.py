@@ -15,7 +15,7 @@ from assistant.api.models import ApiToken
 from assistant.api.schemas import Part
 from assistant.api.tokens import valid_tokens
 from assistant.errors import QuestionError
-from assistant.events import AnswerEvent
+from assistant.events import AnswerEvent, Failed, Finished
 from assistant.followups import TURNS_REMEMBERED, standalone_question, topic
 from assistant.limits.using import OVER
 from assistant.models import FINAL_STATES, Answer, Conversation, Door
@@ -113,8 +113,10 @@ async def follow_for(token: ApiToken, answer_id: int) -> AsyncGenerator[AnswerEv
     """The events of an answer, and None while nothing happens. It ends early when the token ends, and a program that goes away
     stops the answer, since nobody else reads it."""
     checked, events = time.monotonic(), with_heartbeats(follow(answer_id, token.user), RECHECK_S)
+    is_over = False
     try:
         async for event in events:
+            is_over = isinstance(event, Finished | Failed)
             if time.monotonic() - checked >= RECHECK_S:
                 if not await in_thread(lambda: valid_tokens().filter(pk=token.pk).exists()):
                     return
@@ -122,7 +124,8 @@ async def follow_for(token: ApiToken, answer_id: int) -> AsyncGenerator[AnswerEv
             yield event
     finally:
         await events.aclose()
-        await in_thread(lambda: _stop(answer_id))
+        if not is_over:
+            await in_thread(lambda: _stop(answer_id))
 
 
 def _stop(answer_id: int) -> None:

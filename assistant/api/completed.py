@@ -16,7 +16,7 @@ from assistant.ledger.models import TierUse
 from assistant.ledger.recording import about_tokens
 from assistant.models import Answer, AnswerState
 from assistant.permissions import get_answer_for
-from assistant.presentation import PresentedAnswer, PresentedCitation, present_answer
+from assistant.presentation import PresentedAnswer, PresentedCitation, present_for_program
 from assistant.wording import Wording, why_not, word_sentences
 
 NEAREST_SHOWN = 3
@@ -45,7 +45,7 @@ class Completed:
 def complete(answer_id: int, user: User, absolute: Callable[[str], str]) -> Completed:
     """The answer as `user` may see it now. Raises Http404 when it is no longer theirs."""
     row = get_answer_for(user, answer_id)
-    item = present_answer(row, user)
+    item = present_for_program(row, user)
     wording = word_sentences(item.sentences) if item.state == AnswerState.ANSWERED else Wording()
     closing = _closing(item)
     wording.text += closing if not wording.text or not closing else f"\n\n{closing}"

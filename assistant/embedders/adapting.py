@@ -96,7 +96,9 @@ def _begin(wanted: Adaptation, documents: set[int]) -> dict[str, Any]:
     path = wanted.output / PLAN
     wanted.output.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.is_file():
-        held_out = sorted(document for document, _ in hold_out({(document, 0) for document in documents}, seed=wanted.recipe.seed))
+        held_out = sorted(
+            document for document, _ in hold_out({(document, 0) for document in documents}, seed=wanted.recipe.seed)
+        )
         return {"asked": asked, "held_out": held_out, "trained_on": [], "pairs": 0}
     plan: dict[str, Any] = json.loads(path.read_bytes())
     if plan["asked"] != asked or (wanted.output / REPORT).is_file():

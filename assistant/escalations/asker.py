@@ -53,6 +53,8 @@ class PresentedEscalation:
 
 def escalations_shown(answers: Sequence[Answer], viewer: AnyUser) -> dict[int, PresentedEscalation]:
     """By answer; those of the viewer only, so that a shared conversation shows none."""
+    if not answers:
+        return {}
     rows = own_escalations(viewer).filter(answer__in=[answer.pk for answer in answers])
     return {shown.answer_id: shown for shown in _presented(rows, viewer)}
 
