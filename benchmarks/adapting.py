@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-5)
     parser.add_argument("--method", choices=["full", "lora"], default="full")
+    parser.add_argument("--documents", type=int, default=0, help="of a set, at most so many; 0: all")
     parser.add_argument("--most-questions", type=int, default=600, help="judged questions of a set")
     arguments = parser.parse_args()
 
@@ -69,13 +70,28 @@ def is_held_out(title: str) -> bool:
     return zlib.crc32(title.encode()) % 2 == 0
 
 
+def title_of(passage: Any) -> str:
+    return str(passage.context.split("\n")[0])
+
+
+def some_documents(judged: Any, most: int) -> Any:
+    """Every n-th document with its questions, so that there are at most `most`; 0 for all."""
+    from retrieval.comparing import JudgedQuestions
+
+    titles = list(dict.fromkeys(title_of(passage) for passage in judged.passages))
+    kept = set(titles[:: -(-len(titles) // most)] if most else titles)
+    passages = [passage for passage in judged.passages if title_of(passage) in kept]
+    ids = {passage.id for passage in passages}
+    return JudgedQuestions(passages, {question: grades for question, grades in judged.questions.items() if ids >= set(grades)})
+
+
 def measure_set(name: str, scratch: Path, arguments: Any, baseline: dict[str, Any]) -> None:
     from retrieval.comparing import JudgedQuestions
     from retrieval.embedders.onnx import OnnxEmbedder
     from retrieval.embedders.prepare import prepare_model
 
-    whole = judged_of(name, 0)
-    titles = {passage.id: passage.context.split("\n")[0] for passage in whole.passages}
+    whole = some_documents(judged_of(name, 0), arguments.documents)
+    titles = {passage.id: title_of(passage) for passage in whole.passages}
     pairs, asked = [], {}
     for question, grades in whole.questions.items():
         if all(is_held_out(titles[key]) for key in grades):

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import chain
 
 from retrieval.builds import Build, embedder_of, serving_build
-from retrieval.embedders import Embedder, get_embedder
+from retrieval.embedders import get_embedder
 from retrieval.fusion import fuse
 from retrieval.lexical import LexicalSnapshot, open_lexical, scope_clauses
 from retrieval.partitions import LEXICAL, DenseSnapshot, index_corrupt, open_dense, partition_folder
@@ -58,7 +58,7 @@ def search(
         embedder = embedder_of(build)
         for snapshot in dense_snapshots:
             snapshot.check_embedder(embedder.name)
-        vector = _embed_question(embedder, question)
+        vector = _embed_question(embedder.name, build, question)
     with _timed(timings, "dense"):
         dense = _merge((_search_dense(vector, snapshot, candidates, only) for snapshot in dense_snapshots), candidates)
     with _timed(timings, "lexical"):
@@ -71,7 +71,7 @@ def search(
 def question_vector(question: str) -> FloatMatrix:
     """The question's (1, dimension) vector by the settings' embedder; while that one serves, the search of the same question
     takes it from the same cache."""
-    return _embed_question(get_embedder(), question)
+    return _embed_question(get_embedder().name, Build(), question)
 
 
 def _open(keys: Sequence[str], build: Build) -> tuple[list[DenseSnapshot], list[LexicalSnapshot]]:
@@ -90,8 +90,8 @@ def _open(keys: Sequence[str], build: Build) -> tuple[list[DenseSnapshot], list[
 
 
 @lru_cache(maxsize=CACHED_QUESTIONS)
-def _embed_question(embedder: Embedder, question: str) -> FloatMatrix:
-    vector = embedder.embed_queries([question])
+def _embed_question(_embedder_name: str, build: Build, question: str) -> FloatMatrix:
+    vector = embedder_of(build).embed_queries([question])
     vector.flags.writeable = False  # it is shared from now on
     return vector
 
