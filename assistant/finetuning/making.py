@@ -73,7 +73,7 @@ def _make(claim: Claim, data_set: DataSet) -> None:
     if lacks_its_subject(every, preset):
         claim.end(state=DataSetState.FAILED, error_message=preset.missing)
         return
-    pairs = in_turn(_chosen(every, preset, left_out))[:MOST_ROWS]
+    pairs = _chosen(every, preset, left_out)[:MOST_ROWS]
     if not claim.progress(total=len(pairs), done=0):
         return
     rows: list[Mixed] = []
@@ -95,7 +95,7 @@ def _make(claim: Claim, data_set: DataSet) -> None:
 def _chosen(every: Sequence[Pair], preset: Preset, left_out: Counter[str]) -> list[Pair]:
     """Without what is nearly the same as another, and what the recipe does not take."""
     different = without_near_duplicates(every)
-    wanted, unwanted = choose_pairs(different, preset)
+    wanted, unwanted = choose_pairs(in_turn(different), preset)
     left_out.update({NEARLY_SAME: len(every) - len(different), NOT_WANTED: unwanted})
     return wanted
 

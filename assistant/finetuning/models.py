@@ -102,7 +102,7 @@ class Origin(models.TextChoices):
     TICKET = "ticket", "a ticket"
     CLAUSE = "clause", "a clause of a contract"
     LABEL = "label", "the type of a clause"
-    HOW_TO = "howto", "an instruction"
+    HOW_TO = "howto", "an instruction or docstring"
     USAGE = "usage", "an example call"
     WRITTEN = "written", "written by the model"
 

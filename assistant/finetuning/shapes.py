@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -14,6 +14,8 @@ from specialists.finetuning.howto import callable_name, code_pairs, is_test, usa
 from specialists.finetuning.pairs import Pair, Section
 from specialists.finetuning.records import CODE, READ, Piece, Record, records_of, starts_of_parts
 from specialists.finetuning.tickets import ticket_pairs
+
+AT_ONCE = 500  # documents of a query
 
 Read = tuple[list[Record], list[Section], DocumentText]
 
@@ -58,15 +60,20 @@ def _read(sections: dict[int, Section], *, code: bool) -> Iterator[Read]:
         document: list(items)
         for document, items in groupby(sorted(sections.values(), key=lambda item: (item.document, item.start)), _document)
     }
-    formats = CODE if code else READ - CODE
-    contents = DocumentText.objects.filter(document__in=by_document, document__format__in=formats).select_related("document")
-    for content in contents.order_by("document_id").iterator(chunk_size=1):
-        own = by_document[content.document_id]
-        if any(not content.text.startswith(section.text, section.start) for section in own):
-            continue  # it was replaced since its passages were read
-        records = list(records_of(content.document.format, content.text, _pieces(content)))
-        if records:
-            yield records, own, content
+    documents = list(by_document)
+    for first in range(0, len(documents), AT_ONCE):
+        for content in _contents(documents[first : first + AT_ONCE], CODE if code else READ - CODE):
+            own = by_document[content.document_id]
+            if any(not content.text.startswith(section.text, section.start) for section in own):
+                continue  # it was replaced since its passages were read
+            records = list(records_of(content.document.format, content.text, _pieces(content)))
+            if records:
+                yield records, own, content
+
+
+def _contents(documents: Sequence[int], formats: Collection[str]) -> Iterator[DocumentText]:
+    found = DocumentText.objects.filter(document__in=documents, document__format__in=formats)
+    return found.select_related("document").order_by("document_id").iterator(chunk_size=1)
 
 
 def _document(section: Section) -> int:

@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='datasetrow',
             name='origin',
-            field=models.CharField(choices=[('example', 'a reviewed example'), ('faq', 'a heading that asks'), ('heading', 'a section'), ('table', 'a table'), ('ticket', 'a ticket'), ('clause', 'a clause of a contract'), ('label', 'the type of a clause'), ('howto', 'an instruction'), ('usage', 'an example call'), ('written', 'written by the model')], max_length=12),
+            field=models.CharField(choices=[('example', 'a reviewed example'), ('faq', 'a heading that asks'), ('heading', 'a section'), ('table', 'a table'), ('ticket', 'a ticket'), ('clause', 'a clause of a contract'), ('label', 'the type of a clause'), ('howto', 'an instruction or docstring'), ('usage', 'an example call'), ('written', 'written by the model')], max_length=12),
         ),
     ]

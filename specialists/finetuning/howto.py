@@ -15,6 +15,7 @@ MOST_SIGNATURE = 200  # characters
 LEAST_SAID = 15
 _IS_TEST = re.compile(r"(?:^|[/._-])tests?(?:[/._-]|$)|(?:Test|Spec|_spec)\.\w+$|\.(?:test|spec)\.\w+$")
 _CALL = re.compile(r"\b([A-Za-z_$][\w$]*)\s*\(")
+_BESIDES = re.compile(r"[;:]|, (?:and|which|so|as|in|counted|rounded)\b| and (?=\w+s\b (?!of\b))")  # what a question leaves out
 _KEYWORDS = re.compile(
     r"^(?:(?:export|default|public|private|protected|static|final|async|pub|def|function|func|fn|fun|const|class)\s+)+"
 )
@@ -39,7 +40,7 @@ def code_pairs(record: Record, sections: Sequence[Section]) -> Iterator[Pair]:
     section = section_at(sections, says.start)
     if section is None or not LEAST_SAID <= len(said) <= MOST_ANSWER or said not in " ".join(section.text.split()):
         return
-    asked = how_do_i(said, is_sentence=True) or f"What is {record.path[-1]} for?"
+    asked = how_do_i(_BESIDES.split(said)[0], is_sentence=True) or f"What is {record.path[-1]} for?"
     yield Pair(asked, f"{_bare(signature)}: {said}", section, "howto")
 
 

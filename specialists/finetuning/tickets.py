@@ -14,6 +14,7 @@ SAID = (
     "comments",
 )  # fmt: skip
 SOLVED = ("resolution", "solution", "answer", "resolution notes", "close notes", "fix", "reply", "response", "outcome")
+MOST_TITLE = 200  # characters
 LEAST_SOLVED = 12  # characters: “Done” resolves nothing
 
 
@@ -31,8 +32,9 @@ def ticket_pairs(record: Record, sections: Sequence[Section]) -> Iterator[Pair]:
 
 def _question(subject: Field | None, said: Field | None) -> str:
     """The subject, and what was written at first, where that says more."""
-    title = " ".join(subject.text.split()) if subject else ""
+    title = beginning(subject.text, MOST_TITLE) if subject else ""
     words = beginning(first_turn(said.text)) if said else ""
     if not title or title.lower() in words.lower():
         return words or title
-    return f"{title.rstrip('.')}. {words}" if words else title
+    end = "" if title.endswith(("?", "!", ".", "…")) else "."
+    return f"{title}{end} {words}" if words else title

@@ -90,12 +90,12 @@ def tickets(folder: Path, name: str, content: str) -> list[tuple[str, str]]:
 def test_a_ticket_asks_what_the_customer_wrote_and_answers_with_its_resolution(tmp_path: Path) -> None:
     expected = "Changed the fuse of the motor.\nTested it twice with the customer."
     turns = [{"author": "Ada", "text": "Hello,"}, {"author": "Ada", "text": "It stays shut."}, {"author": "Ben", "text": "Fuse?"}]
-    line = {"subject": "Gate 3", "conversation": turns, "resolution": expected.replace("\n", " ")}
+    line = {"subject": "Gate 3?", "conversation": turns, "resolution": expected.replace("\n", " ")}
 
     [(question, answer)] = tickets(tmp_path, "a.csv", CSV)
     assert question.startswith("Gate stays shut. ") and "since noon" in question
     assert answer == expected
-    assert tickets(tmp_path, "a.jsonl", json.dumps(line)) == [("Gate 3. It stays shut.", expected)]
+    assert tickets(tmp_path, "a.jsonl", json.dumps(line)) == [("Gate 3? It stays shut.", expected)]
 
 
 def test_a_long_ticket_is_found_by_its_subject(tmp_path: Path) -> None:
@@ -145,14 +145,17 @@ def test_a_table_of_clauses_gives_their_types_and_risks(tmp_path: Path) -> None:
 
 
 def test_code_is_asked_how_to_do_what_its_docstrings_say(tmp_path: Path) -> None:
-    source = PYTHON.replace("# Nothing is said about it.", '"""Sends a report to one person. Twice if need be."""')
+    source = PYTHON.replace("# Nothing is said about it.", '"""Sends a report to one person, and gives up. Twice if need be."""')
     records, sections, _, _ = read(tmp_path, "mailer.py", source)
     pairs = [pair for record in records for pair in code_pairs(record, sections)]
 
     assert [(pair.question, pair.answer) for pair in pairs] == [
         ("How do I keep a connection?", "Mailer: Keeps a connection."),
         ("What is Mailer.address for?", "address(self) -> str: Where it sends from."),
-        ("How do I send a report to one person?", "send(self, to: str) -> None: Sends a report to one person."),
+        (
+            "How do I send a report to one person?",
+            "send(self, to: str) -> None: Sends a report to one person, and gives up.",
+        ),
     ]
     assert {callable_name(record) for record in records} == {"Mailer", "address", "send", "stop"}
 
