@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from specialists.prompting import SYSTEM
+from specialists.prompting import SYSTEM, Source, render
 
 TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
@@ -51,18 +51,42 @@ def make_unread_model(folder: Path, family: str = "qwen2", *, layers: int = 2) -
     return folder
 
 
-def make_tokenizer(*texts: str, vocabulary: int = 400) -> Any:
-    """Bytes, and a few pairs of them: any text goes in, and characters of several bytes come out in parts."""
+def make_pupil(folder: Path, texts: Sequence[str], *, family: str = "qwen2") -> Path:
+    """A model that has learnt nothing and learns quickly: what its texts say again and again, the prompt's rules first, are
+    single tokens, its attention looks at some words more than at others from the start, and its scores can be sure. It soon
+    ends what it says."""
+    import torch
+
+    torch.manual_seed(1)
+    frame = render("?", [Source(place, "T", "t") for place in range(8)]).messages[1].content
+    tokenizer = make_tokenizer(*[SYSTEM] * 3, *[frame] * 3, *texts, vocabulary=4000, is_split=False)
+    network = _network(family, len(tokenizer), tie_word_embeddings=False, initializer_range=0.1)
+    torch.nn.init.normal_(network.get_input_embeddings().weight, std=0.2)
+    torch.nn.init.normal_(network.lm_head.weight, std=0.3)
+    with torch.no_grad():
+        network.lm_head.weight[tokenizer.eos_token_id] *= 3
+    network.generation_config.eos_token_id = tokenizer.eos_token_id
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_tokenizer(*texts: str, vocabulary: int = 400, is_split: bool = True) -> Any:
+    """Bytes, and a few pairs of them: any text goes in, and characters of several bytes come out in parts. Not `is_split` at
+    spaces, a token may be of several words, of those that come three times."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=is_split)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=CONTROLS, initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, special_tokens=CONTROLS, initial_alphabet=alphabet, show_progress=False,
+        min_frequency=0 if is_split else 3,
+    )  # fmt: skip
     text = ["Full-time employees receive 27 days of paid annual leave. Parental leave lasts 18 weeks at full pay."]
-    tokenizer.train_from_iterator([*text, *texts] * 3, trainer)
+    tokenizer.train_from_iterator([*text, *texts] * 3 if is_split else texts, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>", chat_template=TEMPLATE)
 
 
@@ -104,7 +128,7 @@ def make_adapters(
     return parent
 
 
-def _network(family: str, vocabulary: int, layers: int = 2) -> Any:
+def _network(family: str, vocabulary: int, layers: int = 2, **options: Any) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
     kinds = {
@@ -115,7 +139,8 @@ def _network(family: str, vocabulary: int, layers: int = 2) -> Any:
     config, model = kinds[family]
     sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": layers}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    return model(config(vocab_size=vocabulary, max_position_embeddings=POSITIONS, tie_word_embeddings=True, **sizes, **heads))
+    options = {"tie_word_embeddings": True, **options}
+    return model(config(vocab_size=vocabulary, max_position_embeddings=POSITIONS, **options, **sizes, **heads))
 
 
 def _teach(network: Any, tokenizer: Any, says: str, *, steps: int, rate: float, lengths: Sequence[int] = LENGTHS) -> None:

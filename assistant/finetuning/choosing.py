@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from django.db.models import Prefetch
-
 from assistant.finetuning.models import Specialist, SpecialistVersion, VersionState
 from assistant.finetuning.permissions import is_in_audience
 from assistant.finetuning.trials.models import Trial
@@ -17,11 +15,6 @@ from ingestion.models import Chunk
 from specialists.router.types import SPECIALIST
 
 NO_DOCUMENT = 0
-_PROMOTED = Prefetch(
-    "versions",
-    queryset=SpecialistVersion.objects.filter(state=VersionState.PROMOTED).select_related("specialist"),
-    to_attr="promoted",
-)
 
 
 def choose_adapter(chunks: Sequence[Chunk], partitions: Collection[int], *, asker: int | None) -> Choice:
@@ -33,9 +26,12 @@ def choose_adapter(chunks: Sequence[Chunk], partitions: Collection[int], *, aske
     trials = running_trials(found) if asker is not None else {}
     best, most = Choice(), 0.0
     unused: tuple[float, Trial | None] = (0.0, None)  # of specialists of which none is in use: the base model is tried against
-    for specialist in Specialist.objects.filter(corpora__in=found).distinct().prefetch_related("corpora", _PROMOTED):
+    specialists = Specialist.objects.filter(corpora__in=found).distinct().prefetch_related("corpora")
+    versions = SpecialistVersion.objects.filter(state=VersionState.PROMOTED, specialist__in=specialists)
+    promoted = {version.specialist_id: version for version in versions.select_related("specialist")}
+    for specialist in specialists:
         weight = sum(found.get(corpus.pk, 0.0) for corpus in specialist.corpora.all())
-        choice = _choose_of(specialist, trials.get(specialist.pk), partitions, asker)
+        choice = _choose_of(promoted.get(specialist.pk), trials.get(specialist.pk), partitions, asker)
         if choice.adapter and weight > most:
             best, most = choice, weight
         elif not choice.adapter and choice.trial is not None and weight > unused[0]:
@@ -43,9 +39,11 @@ def choose_adapter(chunks: Sequence[Chunk], partitions: Collection[int], *, aske
     return best if best.adapter else Choice(trial=unused[1])
 
 
-def _choose_of(specialist: Specialist, trial: Trial | None, partitions: Collection[int], asker: int | None) -> Choice:
+def _choose_of(
+    promoted: SpecialistVersion | None, trial: Trial | None, partitions: Collection[int], asker: int | None
+) -> Choice:  # fmt: skip
     """Of one specialist. A trial is for those only who may be answered by its candidate, whoever answers them."""
-    used = next((version for version in specialist.promoted if is_in_audience(version, partitions)), None)
+    used = promoted if promoted is not None and is_in_audience(promoted, partitions) else None
     adapter = used.adapter_name if used else ""
     if trial is None or asker is None or not is_in_audience(trial.version, partitions):
         return Choice(adapter)

@@ -159,7 +159,7 @@ def _write(question: Question) -> Attempt:
 def compared(answer: Answer, attempt: Attempt) -> dict[str, Any]:
     """What the candidate wrote, and how it agrees with what was shown where a model wrote that."""
     composition = attempt.composition
-    sentences = [
+    sentences: list[dict[str, Any]] = [
         {"text": item.text, "passages": sorted({composition.quotes[place].passage for place in item.quotes})}
         for item in composition.sentences
     ] if composition.is_answered else []  # fmt: skip
