@@ -141,6 +141,7 @@ def _made(version: SpecialistVersion) -> Iterator[tuple[str, str]]:
     figures = version.figures
     if "trained_parameters" in figures:
         yield "Numbers trained", f"{figures['trained_parameters']:,}"
+    if "seconds" in figures:
         yield "Time", in_words(figures["seconds"]).removeprefix("about ")
         yield "Device", str(figures["device"])
     yield "Documents", f"{version.document_count:,}"
