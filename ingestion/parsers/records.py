@@ -9,6 +9,8 @@ from ingestion.parsers.cleaning import one_line
 
 SHORT = 80  # characters
 LONG_RECORD = 600  # characters; what is longer does not fit one passage, so it is no row of a table
+LONG_VALUE = 300  # characters of the longest value of such a record; a wide table of figures has none
+MAX_VALUES = 200_000  # of all records; a paragraph each
 _NAMES = ("subject", "title", "summary", "question", "name", "clause_type", "clause type", "type", "key", "id", "ticket")
 
 
@@ -27,6 +29,6 @@ def add_record(builder: DocumentBuilder, values: Sequence[tuple[str, str]], numb
 
 
 def reads_as_records(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the rows of a table, its header left out, are mostly too long for a passage."""
-    long = sum(sum(map(len, row)) > LONG_RECORD for row in rows)
-    return bool(rows) and long * 2 > len(rows)
+    """Whether the rows of a table, its header left out, are mostly too long for a passage, since one of their values is."""
+    long = sum(sum(map(len, row)) > LONG_RECORD and max(map(len, row)) > LONG_VALUE for row in rows)
+    return bool(rows) and long * 2 > len(rows) and sum(map(len, rows)) <= MAX_VALUES

@@ -116,6 +116,8 @@ def test_it_reads_long_rows_as_records_and_short_ones_as_a_table(tmp_path: Path)
         ("Gate 0", "paragraph", f"Conversation: {long.strip()}"),
     ]
     assert [kind for _, kind, _ in parts(table)] == ["table_row", "table_row"]
+    wide = "\n".join([",".join(f"column {number}" for number in range(80)), ",".join(["figure 1.5"] * 80)])
+    assert {kind for _, kind, _ in parts(parse(tmp_path, "a.csv", wide))} == {"table_row"}
 
 
 def test_it_reads_lines_of_tickets_with_their_conversations(tmp_path: Path) -> None:
