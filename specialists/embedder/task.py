@@ -18,7 +18,7 @@ from specialists.encoders.network import SpecialistNetwork, to_device
 
 SCALE = 20.0  # of cosines before the softmax, as in sentence-transformers' MultipleNegativesRankingLoss
 QUESTION_TOKENS = 64
-PASSAGE_TOKENS = 128  # of 256 that are embedded: headings and the beginning, for half of the work
+PASSAGE_TOKENS = 128  # of 256 that are embedded: headings and the beginning, to be quick
 
 
 class EmbedderNetwork(SpecialistNetwork):
