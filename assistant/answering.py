@@ -230,7 +230,7 @@ def _choose_adapter(row: Answer, decision: Decision, chunks: Sequence[Chunk]) ->
     if SPECIALIST not in decision.tiers:
         return Choice()
     asker = None if row.conversation.is_internal else row.asker.pk
-    return choose_adapter(chunks, [partition.pk for partition in _authorize(row)], asker=asker)
+    return choose_adapter(chunks, lambda: [partition.pk for partition in _authorize(row)], asker=asker)
 
 
 def _has_lost_adapter(row: Answer, attempt: Attempt) -> bool:

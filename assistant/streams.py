@@ -25,7 +25,7 @@ from django.utils import timezone
 from assistant.errors import LOST, UNEXPECTED
 from assistant.events import AnswerEvent, Failed, Finished, Queued
 from assistant.models import Answer, AnswerState
-from ingestion.connections import in_thread, release_connection
+from ingestion.connections import in_thread, lend_connection
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def _run(answer_id: int, channel: Channel) -> None:
         channel.publish(Failed(UNEXPECTED))
         _fail_open(Answer.objects.filter(pk=answer_id), UNEXPECTED)
     finally:
-        release_connection()
+        lend_connection()  # the next answer of this thread begins at once
         _channels.pop(answer_id, None)
 
 

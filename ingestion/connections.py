@@ -13,8 +13,8 @@ T = TypeVar("T")
 
 def lend_connection() -> None:
     """Give a pooled connection back while a model works in this thread. SQLite's stays: it keeps nobody else waiting, and opening
-    it anew takes 4 to 15 ms, several times in an answer."""
-    if connection.vendor != "sqlite":
+    it anew takes 4 to 15 ms, several times in an answer. One that had an error goes, too."""
+    if connection.vendor != "sqlite" or connection.errors_occurred:
         release_connection()
 
 

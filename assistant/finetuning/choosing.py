@@ -4,7 +4,7 @@ all that it was trained on is within what the question searches; whoever may not
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from assistant.finetuning.models import Specialist, SpecialistVersion, VersionState
 from assistant.finetuning.permissions import is_in_audience
@@ -17,9 +17,9 @@ from specialists.router.types import SPECIALIST
 NO_DOCUMENT = 0
 
 
-def choose_adapter(chunks: Sequence[Chunk], partitions: Collection[int], *, asker: int | None) -> Choice:
-    """`chunks`: what was found, best first; `partitions`: what was searched; `asker`: None where no person asks, who is not in
-    any trial."""
+def choose_adapter(chunks: Sequence[Chunk], partitions: Callable[[], Collection[int]], *, asker: int | None) -> Choice:
+    """`chunks`: what was found, best first; `partitions`: what was searched, asked for only where a specialist could
+    answer; `asker`: None where no person asks, who is not in any trial."""
     found: defaultdict[int, float] = defaultdict(float)
     for rank, chunk in enumerate(chunks, start=1):
         found[chunk.document.corpus_id] += 1 / rank
@@ -29,9 +29,12 @@ def choose_adapter(chunks: Sequence[Chunk], partitions: Collection[int], *, aske
     specialists = Specialist.objects.filter(corpora__in=found).distinct().prefetch_related("corpora")
     versions = SpecialistVersion.objects.filter(state=VersionState.PROMOTED, specialist__in=specialists)
     promoted = {version.specialist_id: version for version in versions.select_related("specialist")}
+    if not promoted and not trials:
+        return best
+    searched = partitions()
     for specialist in specialists:
         weight = sum(found.get(corpus.pk, 0.0) for corpus in specialist.corpora.all())
-        choice = _choose_of(promoted.get(specialist.pk), trials.get(specialist.pk), partitions, asker)
+        choice = _choose_of(promoted.get(specialist.pk), trials.get(specialist.pk), searched, asker)
         if choice.adapter and weight > most:
             best, most = choice, weight
         elif not choice.adapter and choice.trial is not None and weight > unused[0]:
