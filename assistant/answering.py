@@ -29,7 +29,7 @@ from assistant.ledger.recording import Use, count_uses, record_tiers
 from assistant.models import SEARCH_ANYWAY, Answer, AnswerState, Citation
 from assistant.offers import as_rows
 from assistant.permissions import searchable_chunks, searchable_partitions
-from assistant.streams import LEASE
+from assistant.streams import LEASE, OPEN_STATES
 from assistant.superseding import in_force
 from assistant.tiers import Attempt, Question, evidence_of
 from ingestion.connections import lend_connection
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from retrieval.search import SearchResult
 
 logger = logging.getLogger(__name__)
-
-OPEN_STATES = (AnswerState.PENDING, AnswerState.ANSWERING)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from assistant.answering import OPEN_STATES, answer
+from assistant.answering import answer
 from assistant.errors import LOST, QuestionError
 from assistant.events import Routed, Sentence
 from assistant.limits.using import OVER, take_question
@@ -49,7 +49,7 @@ from assistant.slack.sentences import (
 )
 from assistant.slack.showing import Growing, react, show, tell_asker
 from assistant.slack.texts import question_in
-from assistant.streams import LEASE
+from assistant.streams import LEASE, OPEN_STATES
 
 MINUTE = timedelta(minutes=1)
 MOST_PER_PERSON = 10  # questions in a minute
