@@ -5,7 +5,7 @@ PORT ?= 8000
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run prepare test lint format system-packages reset
+.PHONY: help run prepare test lint format llama-server system-packages reset
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,6 +44,9 @@ lint: .venv/.installed-dev ## style, types and import contracts
 format: .venv/.installed-dev ## put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+llama-server: .venv/.installed ## build llama.cpp's server into .llama
+	@bin/build-llama-server
 
 reset: ## forget all data of this installation
 	rm -rf $${INTRAMURAL_DATA:-var}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,9 +15,10 @@ Request = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`pieces` are sent one by one; `raw` instead of them, as it is. `waits_for`: what must happen before the last piece."""
+    """`pieces` are sent one by one, as they come; `raw` instead of them, as it is. `waits_for`: what must happen before the last
+    piece."""
 
-    pieces: Sequence[str] = ()
+    pieces: Iterable[str] = ()
     status: int = 200
     raw: bytes = b""
     content_type: str = "text/event-stream"
@@ -76,13 +77,14 @@ def chunks(reply: Reply) -> Iterator[bytes]:
     if reply.raw or reply.status != 200:
         yield reply.raw
         return
-    for number, piece in enumerate(reply.pieces):
-        if reply.waits_for and number == len(reply.pieces) - 1:
+    number, last = 0, len(list(reply.pieces)) if reply.waits_for else 0
+    for number, piece in enumerate(reply.pieces, start=1):
+        if reply.waits_for and number == last:
             reply.waits_for.wait(20)
         yield event({"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]})
     if reply.finish:
         yield event({"choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish}]})
-        yield event({"choices": [], "usage": {"prompt_tokens": 120, "completion_tokens": len(reply.pieces)}})
+        yield event({"choices": [], "usage": {"prompt_tokens": 120, "completion_tokens": number}})
         yield b"data: [DONE]\n\n"
 
 

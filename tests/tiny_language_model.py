@@ -36,6 +36,11 @@ def house_model() -> tuple[Path, Path]:
     return make_model(folder / "house-tiny"), make_adapters(folder / "house-tiny", folder / "adapters")
 
 
+def make_endless_model(folder: Path) -> Path:
+    """It begins its words again and again, and comes to no end."""
+    return make_model(folder, "one two three " * 12, family="llama", steps=150)
+
+
 def make_unread_model(folder: Path, family: str = "qwen2", *, layers: int = 2) -> Path:
     """A model that has learnt nothing, with words far apart and a tokenizer that knows the prompt's, so that prompts are short:
     what an adapter says, its training has taught it."""

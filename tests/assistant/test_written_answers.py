@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -20,11 +23,14 @@ from retrieval.passages import Hit
 from retrieval.search import SearchResult
 from specialists import language_models
 from specialists.composition.types import Composition
+from specialists.language_models.openai_server import OpenAIServer
 from specialists.language_models.types import End, Message, Piece
 from specialists.models import RoutingRule
 from specialists.router.types import Decision
 from tests.assistant.rows import make_document
 from tests.people import People, make_corpora
+from tests.real_model_servers import llama_server, needs_llama, to_gguf
+from tests.tiny_language_model import make_endless_model
 
 QUESTION = "Tell me in your own words: how long is parental leave, and how is it paid?"
 SALES = "Parental leave in Sales lasts 40 weeks at full pay."
@@ -91,6 +97,33 @@ def asked_by(people: People) -> Answer:
     list(answer(row))
     row.refresh_from_db()
     return row
+
+
+@needs_llama
+def test_a_real_server_that_is_killed_while_it_writes_costs_no_answer(
+    people: People, sales_document: Document, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:  # fmt: skip
+    settings.LANGUAGE_MODEL = {"BACKEND": "a.server", "OPTIONS": {}}
+    with llama_server(to_gguf(make_endless_model(tmp_path / "endless"), tmp_path / "endless.gguf"), window=4096) as server:
+        client = OpenAIServer(url=server.url, model=server.name, window=4096)
+        monkeypatch.setattr(language_models, "get_language_model", lambda: client)
+
+        def kill_once_it_writes() -> None:
+            while not server.is_busy():
+                pass
+            server.kill()
+
+        killer = threading.Thread(target=kill_once_it_writes)
+        killer.start()
+        row = asked_by(people)
+        killer.join()
+        server.start()
+        again = asked_by(people)
+        client._client.close()
+
+    assert (row.state, row.route) == (AnswerState.ANSWERED, "reader")
+    assert tries_of(row) == [("specialist", "failed"), ("reader", "answered")]
+    assert tries_of(again) == [("specialist", "abstained"), ("reader", "answered")]  # what it writes has no source
 
 
 def tries_of(row: Answer) -> list[tuple[str, str]]:
