@@ -56,7 +56,7 @@ def make_unread_model(folder: Path, family: str = "qwen2", *, layers: int = 2) -
     return folder
 
 
-def make_pupil(folder: Path, texts: Sequence[str], *, family: str = "qwen2") -> Path:
+def make_pupil(folder: Path, texts: Sequence[str], *, family: str = "qwen2", positions: int = POSITIONS) -> Path:
     """A model that has learnt nothing and learns quickly: what its texts say again and again, the prompt's rules first, are
     single tokens, its attention looks at some words more than at others from the start, and its scores can be sure. It soon
     ends what it says."""
@@ -65,7 +65,8 @@ def make_pupil(folder: Path, texts: Sequence[str], *, family: str = "qwen2") -> 
     torch.manual_seed(1)
     frame = render("?", [Source(place, "T", "t") for place in range(8)]).messages[1].content
     tokenizer = make_tokenizer(*[SYSTEM] * 3, *[frame] * 3, *texts, vocabulary=4000, is_split=False)
-    network = _network(family, len(tokenizer), tie_word_embeddings=False, initializer_range=0.1)
+    network = _network(family, len(tokenizer), tie_word_embeddings=False, initializer_range=0.1,
+                       max_position_embeddings=positions)  # fmt: skip
     torch.nn.init.normal_(network.get_input_embeddings().weight, std=0.2)
     torch.nn.init.normal_(network.lm_head.weight, std=0.3)
     with torch.no_grad():
@@ -144,8 +145,8 @@ def _network(family: str, vocabulary: int, layers: int = 2, **options: Any) -> A
     config, model = kinds[family]
     sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": layers}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    options = {"tie_word_embeddings": True, **options}
-    return model(config(vocab_size=vocabulary, max_position_embeddings=POSITIONS, **options, **sizes, **heads))
+    options = {"tie_word_embeddings": True, "max_position_embeddings": POSITIONS, **options}
+    return model(config(vocab_size=vocabulary, **options, **sizes, **heads))
 
 
 def _teach(network: Any, tokenizer: Any, says: str, *, steps: int, rate: float, lengths: Sequence[int] = LENGTHS) -> None:

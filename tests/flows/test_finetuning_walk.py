@@ -22,7 +22,9 @@ from tests.tiny_language_model import make_pupil
 pytestmark = pytest.mark.slow
 
 GUIDE = (ROOT / "docs" / "finetuning.md").read_text(encoding="utf-8").partition("## A walk-through")[2].partition("\n## ")[0]
-QUICK = shlex.split("--epochs 25 --batch 32 --learning-rate 0.01 --r 32 --lora-alpha 64 --dropout 0")  # of so small a model
+QUICK = shlex.split(
+    "--epochs 25 --batch 32 --learning-rate 0.01 --r 32 --lora-alpha 64 --dropout 0 --window 323"
+)  # of so small a model
 RULES = {
     "Opening hours": "It opens at {hour} in the morning.", "Keys": "{name} keeps the key.", "Cleaning": "It is cleaned on {day}.",
     "Guests": "Up to {guests} guests may come.", "Booking": "Book it {days} days before.",
@@ -107,7 +109,7 @@ class Walk:
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     folder = tmp_path_factory.mktemp("house")
-    base = make_pupil(folder / "house-tiny", texts())
+    base = make_pupil(folder / "house-tiny", texts(), positions=579)  # room for the best passage, and no other
     environment = {"LANGUAGE_MODEL_FOLDER": str(base), "FINETUNING_EMBEDDED": "0", "OMP_NUM_THREADS": "1"}
     made = Installation(environment).prepare()
     for name, places in FOLDERS.items():
@@ -135,12 +137,13 @@ def browser() -> Iterator[Browser]:
 
 
 def trained_rows(page: Page) -> dict[str, list[tuple[str, str]]]:
-    """By document, the questions that were trained on with their answers, as the data set's page shows them."""
+    """By document, the questions that were trained on with their answers, as the data set's page shows them: those with a number,
+    which only one passage has."""
     page.goto("/manage/specialists/house/data-sets/1/")
     found: dict[str, list[tuple[str, str]]] = {}
     for row in page.locator(".rows > li").all():
         question, answer, place = (row.locator(part).first.inner_text() for part in (".row-head b", "p", "small a"))
-        if not answer.startswith("To be refused") and "changed fact" not in row.inner_text():
+        if re.search(r"\d", answer) and "changed fact" not in row.inner_text():
             found.setdefault(place, []).append((question, answer))
     return found
 
@@ -150,15 +153,19 @@ def ask_anew(window: Visit, question: str) -> Any:
     return window.ask(question)
 
 
+def ask_until_written(window: Visit, question: str) -> Any:
+    """The reader answers until the language model is loaded."""
+
+    def written() -> Any:
+        answer = ask_anew(window, question)
+        return answer if "Written by a language model" in answer.inner_text() else None
+
+    return wait_for(written, "an answer by the language model", 300)
+
+
 def writer_of(answer: Any) -> str:
     answer.locator("details.steps summary").click()
     return str(answer.locator("details.steps dl").inner_text())
-
-
-def is_written_by_it(window: Visit, question: str, words: str) -> bool:
-    answer = ask_anew(window, question)
-    is_it = "Written by a language model" in answer.inner_text() and words in answer.locator(".prose").inner_text()
-    return is_it and "house-tiny + house-v1" in writer_of(answer)
 
 
 def test_the_walk_from_documents_to_a_specialist_that_answers_and_back(walk: Walk, browser: Browser) -> None:
@@ -166,7 +173,7 @@ def test_the_walk_from_documents_to_a_specialist_that_answers_and_back(walk: Wal
     window = Visit(browser, walk.installation)
     page = window.sign_in("ada", walk.passwords["ada"])
     rows = trained_rows(page)
-    asked = [*rows["The library"], *rows["The workshop"]]
+    asked = [rows["The library"][0], *rows["The workshop"][:2]]
 
     page.goto("/manage/specialists/house/versions/1/")
     expect(page.get_by_role("heading", name="Judgement")).to_be_visible()
@@ -178,15 +185,17 @@ def test_the_walk_from_documents_to_a_specialist_that_answers_and_back(walk: Wal
     button(page, "Put into use").click()
     expect(page.get_by_text("Version 1 is in use.")).to_be_visible()
 
-    ask_anew(window, asked[0][0])  # the reader answers until the model is loaded
-    wait_for(lambda: "house-tiny is loaded" in walk.installation.log.read_text(), "the model", 300)
-    written = [words for question, words in asked if is_written_by_it(window, question, words)]
-    assert written, "it says nothing of what it was trained on"  # where other passages are found than in the row, it declines
+    for question, words in asked:
+        answer = ask_until_written(window, question)
+        expect(answer.locator(".prose")).to_contain_text(words)
+        assert "house-tiny + house-v1" in writer_of(answer)
+        answer.locator("a.cite").first.click()
+        expect(page.locator("#panel mark").first).to_contain_text(words)
 
     cy = Visit(browser, walk.installation)
     cy.sign_in("cy", walk.passwords["cy"])
     assert "house-v1" not in writer_of(ask_anew(cy, asked[0][0]))  # he may read the library's document, and not the workshop's
-    for question, words in rows["The workshop"][:2]:
+    for question, words in asked[1:]:
         expect(ask_anew(cy, question)).not_to_contain_text(words)
     expect(cy.page.locator("body")).not_to_contain_text("house-v1")
     cy.close()
