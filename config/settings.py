@@ -104,10 +104,11 @@ TEMPLATES = [
 # --- Database ---------------------------------------------------------------------------------------------------------
 DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{DATA_DIR / 'intramural.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Write-ahead log, so that readers never wait for the writer; IMMEDIATE, so that two writers queue and do not fail.
+    # Write-ahead log, so that readers never wait for the writer; IMMEDIATE, so that two writers queue and do not fail. A hundred
+    # questions in one moment on a crowded host may wait long for their turn: a minute is better than an error.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": 60,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}  # a file, because threads share it
