@@ -76,6 +76,7 @@ class Document(models.Model):
     partition = models.ForeignKey(Partition, on_delete=models.PROTECT, related_name="documents")
     source_name = models.CharField(max_length=500)  # the name at upload, with its folders; unique in the corpus
     title = models.CharField(max_length=300, blank=True)
+    source_url = models.CharField(max_length=500, blank=True)  # where the original stands, when it was not uploaded
     file = models.CharField(max_length=200)  # the generated name in the upload store
     format = models.CharField(max_length=20, blank=True)
     family = models.CharField(max_length=200, blank=True, db_index=True)  # the name without its version (versions.py)

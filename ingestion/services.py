@@ -115,11 +115,12 @@ def add_document(
     groups: Iterable[Group] | _SameAudience | None = SAME_AUDIENCE,
     format: str = "",
     title: str = "",
+    source_url: str = "",
 ) -> AddedDocument:
     """Store a file and queue it. A file of a known name replaces that document; unchanged bytes are skipped.
 
     `groups` narrows the document; None lifts a narrowing; left out, a known document keeps its audience. `format` is for
-    names that do not end in one, `title` for formats that hold none.
+    names that do not end in one, `title` for formats that hold none, `source_url` for what stands elsewhere on the web.
     """
     name = clean_source_name(source_name)
     if not name:
@@ -129,9 +130,9 @@ def add_document(
         limit = settings.MAX_UPLOAD_BYTES // (1024 * 1024)
         return AddedDocument(None, "refused", f"The file is larger than {limit} MB. Split it and upload the parts.")
     try:
-        added = _record(corpus, name, stored, uploaded_by, groups, format, title)
+        added = _record(corpus, name, stored, uploaded_by, groups, format, title, source_url)
     except IntegrityError:  # the same name arrived twice at the same moment: the second looks again
-        added = _record(corpus, name, stored, uploaded_by, groups, format, title)
+        added = _record(corpus, name, stored, uploaded_by, groups, format, title, source_url)
     if added.outcome in ("unchanged", "refused"):
         _delete_files((stored.name, ""))
     return added
@@ -141,7 +142,7 @@ def add_document(
 def _record(
     corpus: Corpus, name: str, stored: _StoredFile, uploaded_by: User | None,
     groups: Iterable[Group] | _SameAudience | None, format: str,
-    title: str,
+    title: str, source_url: str,
 ) -> AddedDocument:  # fmt: skip
     document = Document.objects.select_for_update().filter(corpus=corpus, source_name=name).first()
     if document is None:
@@ -149,6 +150,7 @@ def _record(
         document = Document.objects.create(
             corpus=corpus, partition=partition, source_name=name, file=stored.name, sha256=stored.sha256, size=stored.size,
             uploaded_by=uploaded_by, format=format or _format(name), title=title[:300],
+            source_url=_web_address(source_url),
         )  # fmt: skip
         transaction.on_commit(ring)
         return AddedDocument(document, "added", "Added.")
@@ -159,7 +161,8 @@ def _record(
         return AddedDocument(document, "unchanged", f"Unchanged, skipped.{' It failed before: press Retry.' if failed else ''}")
     old = (document.file, document.sha256)
     document.file, document.sha256, document.size, document.uploaded_by = stored.name, stored.sha256, stored.size, uploaded_by
-    document.save(update_fields=["file", "sha256", "size", "uploaded_by", "updated_at"])
+    document.source_url = _web_address(source_url)
+    document.save(update_fields=["file", "sha256", "size", "uploaded_by", "source_url", "updated_at"])
     _requeue(document)
     transaction.on_commit(lambda: _delete_files(old))
     return AddedDocument(document, "changed", "Changed: the new version takes the old one's place when it is ready.")
@@ -237,6 +240,11 @@ def clean_source_name(name: str) -> str:
     name = "".join(char for char in name if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
     parts = [part.strip() for part in name.split("/")]
     return "/".join(part for part in parts if part not in ("", ".", ".."))[-500:].lstrip("/ ")
+
+
+def _web_address(url: str) -> str:
+    """It becomes a link: an address of another kind could be a script."""
+    return url if url.startswith(("https://", "http://")) and len(url) <= 500 else ""
 
 
 def _format(name: str) -> str:
