@@ -185,3 +185,4 @@ from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun  # n
 from assistant.ledger.models import TierUse  # noqa: E402, F401
 from assistant.limits.models import DailyUse, Limit  # noqa: E402, F401
 from assistant.slack.models import SlackChannel, SlackEvent, SlackThread  # noqa: E402, F401 - models of this app
+from assistant.slack.source.models import SlackPart, SlackSource  # noqa: E402, F401 - models of this app

@@ -1,4 +1,4 @@
-"""The Celery door to golden runs, Slack's events, fine-tuning and unseen trials: a ring, or the sweep, works them for a while."""
+"""The Celery door to golden runs, Slack, fine-tuning and unseen trials: a ring, or the sweep, works them for a while."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ def work_slack_events() -> int:
 
     end = time.monotonic() + SLACK_WORK_S
     return work(should_stop=lambda: time.monotonic() > end, slice_s=SLACK_WORK_S)
+
+
+@shared_task
+def sync_slack_sources() -> int:
+    from assistant.slack.source.worker import sync_slack_sources as sync
+
+    end = time.monotonic() + SLACK_WORK_S
+    return sync(should_stop=lambda: time.monotonic() > end, slice_s=SLACK_WORK_S)
 
 
 @shared_task

@@ -6,6 +6,7 @@ from django.urls import path
 
 from assistant.mcp.views import mcp
 from assistant.slack import views as slack
+from assistant.slack.source import views as sources
 from assistant.views import (
     answers,
     calibration,
@@ -91,6 +92,10 @@ urlpatterns = [
     path("manage/slack/channels", slack.switch_channel_on, name="slack_channel"),
     path("manage/slack/channels/<int:channel_id>/off", slack.switch_channel_off, name="slack_channel_off"),
     path("manage/slack/disconnect", slack.disconnect_slack, name="slack_disconnect"),
+    path("manage/slack/sources/new", sources.new_source, name="slack_source_new"),
+    path("manage/slack/sources/<int:source_id>/compare", sources.compare_source, name="slack_source_compare"),
+    path("manage/slack/sources/<int:source_id>/stop", sources.stop_source, name="slack_source_stop"),
+    path("manage/slack/sources/<int:source_id>/resume", sources.resume_source, name="slack_source_resume"),
     path("slack/events", slack.events, name="slack_events"),
     path("slack/interactions", slack.interactions, name="slack_interactions"),
     path("slack/commands", slack.commands, name="slack_commands"),

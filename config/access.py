@@ -125,6 +125,10 @@ ROUTES: dict[str, Rule] = {
     "assistant:slack_channel": _rule(Access.ADMINISTRATOR, "POST"),
     "assistant:slack_channel_off": _rule(Access.ADMINISTRATOR, "POST"),
     "assistant:slack_disconnect": _rule(Access.ADMINISTRATOR, "POST"),
+    "assistant:slack_source_new": _rule(Access.ADMINISTRATOR, "GET", "POST"),
+    "assistant:slack_source_compare": _rule(Access.ADMINISTRATOR, "POST"),
+    "assistant:slack_source_stop": _rule(Access.ADMINISTRATOR, "POST"),
+    "assistant:slack_source_resume": _rule(Access.ADMINISTRATOR, "POST"),
     "assistant:slack_events": _rule(Access.PUBLIC, "POST"),  # these three believe Slack's signature and nothing else
     "assistant:slack_interactions": _rule(Access.PUBLIC, "POST"),
     "assistant:slack_commands": _rule(Access.PUBLIC, "POST"),

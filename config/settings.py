@@ -132,6 +132,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ingestion.tasks.ingest_queued_documents", "schedule": 10.0, "options": {"expires": 10}},
     "golden": {"task": "assistant.tasks.work_golden_runs", "schedule": 10.0, "options": {"expires": 10}},
     "slack": {"task": "assistant.tasks.work_slack_events", "schedule": 10.0, "options": {"expires": 10}},
+    "slack-sources": {"task": "assistant.tasks.sync_slack_sources", "schedule": 60.0, "options": {"expires": 60}},
     "shadows": {"task": "assistant.tasks.work_shadows", "schedule": 10.0, "options": {"expires": 10}},
     "train": {"task": "assistant.tasks.work_finetuning", "schedule": 30.0, "options": {"expires": 30}},
 }
@@ -142,6 +143,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 BACKGROUND_WORK = [
     "ingestion.worker.work_until_empty",
     "assistant.slack.worker.work_slack_events",
+    "assistant.slack.source.worker.sync_slack_sources",
     "assistant.golden.running.work_golden_runs",
     "assistant.finetuning.worker.start_trainer",
     "assistant.finetuning.trials.shadowing.work_shadows",
@@ -290,6 +292,9 @@ SLACK_BOT_TOKEN = env_secret("SLACK_BOT_TOKEN")
 SLACK_SIGNING_SECRET = env_secret("SLACK_SIGNING_SECRET")  # events over HTTP
 SLACK_APP_TOKEN = env_secret("SLACK_APP_TOKEN")  # events by Socket Mode
 SLACK_API_URL = env_str("SLACK_API_URL", "https://slack.com/api/")
+SLACK_SOURCE_DAYS = env_int("SLACK_SOURCE_DAYS", 365, minimum=1)  # of a channel that fills a corpus: older messages are left out
+SLACK_SOURCE_MINUTES = env_int("SLACK_SOURCE_MINUTES", 5, minimum=1)  # between two looks for new messages
+SLACK_SOURCE_RECENT_DAYS = env_int("SLACK_SOURCE_RECENT_DAYS", 7, minimum=1)  # of last replies: read anew at each comparison
 PUBLIC_URL = env_str("PUBLIC_URL").rstrip("/")  # where people reach this installation: for links in messages
 
 # --- Golden questions: when a run of them passes ----------------------------------------------------------------------

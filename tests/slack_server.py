@@ -43,9 +43,10 @@ class SlackServer:
     channels: dict[str, dict[str, Any]] = field(default_factory=dict)
     members: dict[str, list[str]] = field(default_factory=dict)
     messages: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # by channel and ts, those of the bot
+    spoken: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # by channel and ts, what people said
     calls: list[Call] = field(default_factory=list)
     scopes: str = SCOPES
-    page: int = 2  # members told at once
+    page: int = 2  # members or messages told at once
     before: Callable[[Call], tuple[int, dict[str, str], dict[str, Any]] | None] = lambda call: None
 
     def add_user(self, slack_id: str, email: str, **fields: Any) -> None:
@@ -55,6 +56,11 @@ class SlackServer:
     def add_channel(self, channel: str, members: list[str], **fields: Any) -> None:
         self.channels[channel] = {"id": channel, **fields}
         self.members[channel] = [*members, BOT]
+
+    def say(self, channel: str, ts: str, text: str, *, user: str = "UBEN", **fields: Any) -> dict[str, Any]:
+        message = {"type": "message", "user": user, "ts": ts, "text": text, **fields}
+        self.spoken.setdefault(channel, {})[ts] = message
+        return message
 
     def called(self, method: str) -> list[Call]:
         return [call for call in self.calls if call.method == method]
@@ -67,10 +73,10 @@ class SlackServer:
         """All that anybody could read."""
         return "\n".join(call.words for call in self.calls if call.method.startswith(("chat.", "response")))
 
-    def answer(self, call: Call) -> dict[str, Any]:  # noqa: PLR0911 - one for each method
+    def answer(self, call: Call) -> dict[str, Any]:  # noqa: C901, PLR0911, PLR0912 - one for each method
         fields = call.fields
         if call.method == "auth.test":
-            return {"ok": True, "team_id": TEAM, "team": "Example", "user_id": BOT}
+            return {"ok": True, "team_id": TEAM, "team": "Example", "user_id": BOT, "url": "https://example.slack.com/"}
         if call.method == "users.info":
             found = self.users.get(fields["user"])
             return {"ok": True, "user": found} if found else {"ok": False, "error": "user_not_found"}
@@ -82,6 +88,12 @@ class SlackServer:
             end = start + self.page
             cursor = str(end) if end < len(listed) else ""
             return {"ok": True, "members": listed[start:end], "response_metadata": {"next_cursor": cursor}}
+        if call.method == "users.conversations":
+            return {"ok": True, "channels": [about for about in self.channels.values() if about.get("is_member")]}
+        if call.method == "conversations.history":
+            return self._history(fields)
+        if call.method == "conversations.replies" and fields["channel"] in self.spoken:
+            return self._thread(fields)
         if call.method == "conversations.replies":
             return {"ok": True, "messages": list(self.messages.get(fields["channel"], {}).values())}
         if call.method == "chat.postMessage":
@@ -98,6 +110,34 @@ class SlackServer:
                 kept[fields["ts"]].update(fields)
             return {"ok": True, "ts": fields["ts"]}
         return {"ok": True, "url": "wss://127.0.0.1:1/"}
+
+    def _history(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """As Slack tells it: newest first, without the replies in threads, of which the first message says how many there are."""
+        oldest, latest = float(fields.get("oldest") or 0), float(fields.get("latest") or "inf")
+        spoken = self.spoken.get(fields["channel"], {})
+        top = [
+            {**message, **self._replies_to(spoken, ts)}
+            for ts, message in sorted(spoken.items(), reverse=True)
+            if oldest < float(ts) < latest
+            and (message.get("thread_ts", ts) == ts or message.get("subtype") == "thread_broadcast")
+        ]
+        return {"ok": True, "messages": top[: self.page], "has_more": len(top) > self.page}
+
+    def _thread(self, fields: dict[str, Any]) -> dict[str, Any]:
+        spoken, root = self.spoken[fields["channel"]], fields["ts"]
+        replies = [message for ts, message in sorted(spoken.items()) if message.get("thread_ts") == root and ts != root]
+        first = [{**spoken[root], **self._replies_to(spoken, root)}] if root in spoken else []
+        if not first and not replies:
+            return {"ok": False, "error": "thread_not_found"}
+        start = int(fields.get("cursor") or 0)
+        end = start + self.page
+        return {"ok": True, "messages": [*first, *replies[start:end]],
+                "response_metadata": {"next_cursor": str(end) if end < len(replies) else ""}}  # fmt: skip
+
+    @staticmethod
+    def _replies_to(spoken: dict[str, dict[str, Any]], root: str) -> dict[str, Any]:
+        replies = [ts for ts, message in spoken.items() if message.get("thread_ts") == root and ts != root]
+        return {"thread_ts": root, "reply_count": len(replies), "latest_reply": max(replies)} if replies else {}
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from assistant.slack.client import SlackClient, SlackError
+from assistant.slack.source.models import SlackSource
 from assistant.slack.switch import takes_http, takes_socket
 
 SCOPES = {
@@ -25,6 +26,11 @@ SCOPES = {
     "users:read": "to tell members from guests",
     "users:read.email": "to find the account that belongs to somebody",
 }
+SOURCE_SCOPES = {  # where channels fill a corpus
+    "channels:history": "to read the channels that fill a corpus",
+    "channels:read": "to see that they are still public",
+    "users:read": "to name the authors of their messages",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +47,29 @@ def check_connection() -> list[Check]:
     except SlackError as error:
         return [Check(is_good=False, sentence=_why(error))]
     checks = [Check(is_good=True, sentence=f"Slack knows the token: it belongs to the workspace “{us.team_name}”.")]
-    missing = sorted(SCOPES.keys() - us.scopes)
-    checks += [Check(is_good=False, sentence=f"The scope {scope} is missing; it is needed {SCOPES[scope]}.") for scope in missing]
+    needs = _needs()
+    missing = sorted(needs.keys() - us.scopes)
+    checks += [Check(is_good=False, sentence=f"The scope {scope} is missing; it is needed {needs[scope]}.") for scope in missing]
     if not missing:
         checks.append(Check(is_good=True, sentence="The token has all the scopes that are needed."))
-    return [*checks, *_ways_in(client)]
+    return [*checks, *_ways_in(client), *_sources()]
+
+
+def _needs() -> dict[str, str]:
+    """The scopes that are needed, and what for."""
+    more = SOURCE_SCOPES if SlackSource.objects.exists() else {}
+    both = {scope: f"{why}, and {more[scope]}" if scope in more else why for scope, why in SCOPES.items()}
+    return {**more, **both}
+
+
+def _sources() -> list[Check]:
+    followed = SlackSource.objects.select_related("corpus")
+    return [
+        Check(is_good=False, sentence=f"{source} does not fill “{source.corpus}” now: {source.problem}")
+        if source.problem
+        else Check(is_good=True, sentence=f"{source} fills “{source.corpus}”.")
+        for source in followed
+    ]
 
 
 def _ways_in(client: SlackClient) -> list[Check]:

@@ -62,6 +62,7 @@ class Identity:
     team_name: str
     user: str
     scopes: frozenset[str]
+    url: str  # of the workspace, for links to its messages
 
 
 class SlackClient:
@@ -82,6 +83,7 @@ class SlackClient:
                 team=str(response.get("team_id") or ""), team_name=str(response.get("team") or ""),
                 user=str(response.get("user_id") or ""),
                 scopes=frozenset(scope.strip() for scope in scopes.split(",") if scope.strip()),
+                url=str(response.get("url") or ""),
             )  # fmt: skip
         return self._identity
 
@@ -96,6 +98,25 @@ class SlackClient:
         """The ids of all members, page by page."""
         for page in self._pages("conversations.members", self._web.conversations_members, channel=channel):
             yield from page.get("members") or []
+
+    def public_channels(self) -> Iterator[dict[str, Any]]:
+        """The public channels that we are a member of."""
+        calls = self._pages("users.conversations", self._web.users_conversations, types="public_channel", exclude_archived=True)
+        for page in calls:
+            yield from page.get("channels") or []
+
+    def history(self, channel: str, *, oldest: str, latest: str) -> tuple[list[dict[str, Any]], bool]:
+        """The newest messages between the two, neither of which is one of them, newest first; and whether there are more. Not by
+        Slack's cursor: the next call begins at the last ts, which another worker knows as well."""
+        page = self._do("conversations.history", lambda: self._web.conversations_history(
+            channel=channel, oldest=oldest, latest=latest, inclusive=False, limit=PAGE,
+        ))  # fmt: skip
+        return list(page.get("messages") or []), bool(page.get("has_more"))
+
+    def thread(self, channel: str, ts: str) -> Iterator[dict[str, Any]]:
+        """A thread's messages in their order, the first one included."""
+        for page in self._pages("conversations.replies", self._web.conversations_replies, channel=channel, ts=ts):
+            yield from page.get("messages") or []
 
     def find_reply(self, channel: str, thread_ts: str, event: int) -> str:
         """The message in this thread that was posted for our event of this number; empty when there is none."""

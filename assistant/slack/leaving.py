@@ -14,6 +14,8 @@ from assistant.services import stop_answer
 from assistant.slack.claims import Claim, finish
 from assistant.slack.client import SlackClient, SlackError
 from assistant.slack.models import OPEN_EVENTS, QUESTIONS, Outcome, SlackChannel, SlackEvent, SlackThread
+from assistant.slack.source.following import close_corpus
+from assistant.slack.source.models import SlackSource
 
 STILL_VALID = "Our token is still good: it was another workspace, or the app was installed again."
 
@@ -24,11 +26,12 @@ class Forgotten:
     events: int
     threads: int
     channels: int
+    sources: int  # channels that filled a corpus
 
     def __str__(self) -> str:
         return (
             f"Withdrawn: {self.waiting} open questions. Forgotten: {self.events} events, {self.threads} threads, "
-            f"{self.channels} channels that answered by themselves."
+            f"{self.channels} channels that answered by themselves. Closed: {self.sources} corpora that channels filled."
         )
 
 
@@ -58,14 +61,19 @@ def disconnect(client: SlackClient) -> tuple[Forgotten, str]:
 
 @transaction.atomic
 def forget_workspace(*, but: SlackEvent | None = None) -> Forgotten:
-    """A worker that holds one of the events finds it gone at its next step, and says nothing more."""
+    """A worker that holds one of the events finds it gone at its next step, and says nothing more. A corpus that a channel filled
+    is closed: nobody tells us any more of what is deleted there, or that the channel turns private."""
     events = SlackEvent.objects.exclude(pk=but.pk if but else 0)
     waiting = events.filter(kind__in=QUESTIONS, state__in=OPEN_EVENTS)
     count = waiting.count()
     for answer in Answer.objects.filter(slack_event__in=waiting):
         stop_answer(answer=answer)
     threads, channels, gone = SlackThread.objects.count(), SlackChannel.objects.count(), events.count()
+    sources = list(SlackSource.objects.select_related("corpus"))
+    for source in sources:
+        close_corpus(source.corpus)
+    SlackSource.objects.all().delete()
     SlackThread.objects.all().delete()
     SlackChannel.objects.all().delete()
     events.delete()
-    return Forgotten(count, gone, threads, channels)
+    return Forgotten(count, gone, threads, channels, len(sources))

@@ -19,6 +19,7 @@ from assistant.services import plain_text
 from assistant.slack.doorbell import ring
 from assistant.slack.models import ASKED, MESSAGES, EventState, Kind, Outcome, SlackChannel, SlackEvent, SlackThread
 from assistant.slack.sentences import SEARCHING
+from assistant.slack.source.marks import note_event
 from assistant.slack.texts import asks_everybody
 
 LONGEST_TEXT = 40_000  # Slack's own limit
@@ -46,8 +47,11 @@ def receive(body: Mapping[str, Any]) -> SlackEvent | None:
     """Store the event. None when it is known already, or not for us.
 
     One INSERT and nothing around it: the database's own rules find out what is known, and on SQLite, where writers queue, the
-    acknowledgement waits for one short write and holds nobody up with a second.
+    acknowledgement waits for one short write and holds nobody up with a second. A change in a channel that fills a corpus is one
+    more: it is only marked.
     """
+    if note_event(body):
+        return None
     told = read(body)
     if told is None:
         return None

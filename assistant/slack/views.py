@@ -20,6 +20,7 @@ from assistant.slack.client import SlackClient
 from assistant.slack.leaving import disconnect
 from assistant.slack.models import EventState, Kind, SlackChannel, SlackEvent
 from assistant.slack.receiving import acknowledgement, receive
+from assistant.slack.source.presentation import source_rows
 from assistant.slack.switch import is_on, takes_http, takes_socket
 from assistant.views.requests import PersonRequest
 from ingestion.models import Corpus
@@ -89,6 +90,7 @@ def slack(request: PersonRequest) -> HttpResponse:
         "is_on": is_on(), "takes_http": takes_http(), "takes_socket": takes_socket(), "checks": checks, "events": recent,
         "corpora": Corpus.objects.filter(is_for_slack=True), "waiting": _waiting(),
         "channels": SlackChannel.objects.select_related("switched_on_by"), "sureness": SURENESS,
+        "sources": source_rows(),
     }  # fmt: skip
     return render(request, "assistant/slack.html", context)
 

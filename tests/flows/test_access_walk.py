@@ -18,10 +18,11 @@ from assistant.limits.editing import set_limit
 from assistant.models import Answer
 from assistant.services import create_answer, record_feedback, share_conversation
 from assistant.slack.models import SlackChannel
+from assistant.slack.source.models import SlackSource
 from assistant.streams import run_now
 from config.access import ROUTES, Access, all_route_names
 from ingestion.models import Document
-from ingestion.services import add_document
+from ingestion.services import add_document, create_corpus
 from ingestion.worker import work_until_empty
 from specialists.router.rules import add_rule
 from tests.data.pdfs import make_pdf, paragraphs
@@ -104,6 +105,10 @@ SERVED: dict[str, set[str]] = {
     "assistant:slack_channel": {"ada"},
     "assistant:slack_channel_off": {"ada"},
     "assistant:slack_disconnect": {"ada"},
+    "assistant:slack_source_new": {"ada"},
+    "assistant:slack_source_compare": {"ada"},
+    "assistant:slack_source_stop": {"ada"},
+    "assistant:slack_source_resume": {"ada"},
     "assistant:widget_script": ANYONE,
     "assistant:widget": ANYONE,
     "assistant:widget_chat": SIGNED_IN,
@@ -172,6 +177,8 @@ class World:
         self.api_token = create_token(user=people.ben, name="Editor", scopes=["ask"], days=7)[0]
         self.limit = set_limit(subject="everyone", questions=1000, tokens=None, cost=None)
         self.channel = SlackChannel.objects.create(channel="CALL", name="all", least_sure=75)
+        closed = create_corpus(name="Facilities", owner=people.ada, groups=[])
+        self.source = SlackSource.objects.create(channel="CFAC", name="facilities", corpus=closed, state="closed")
         self.row = self._make_version()
         self.rule = add_rule(condition="intent", value="code", tier="human", created_by=people.ada)
 
@@ -238,6 +245,7 @@ class World:
             {"slug": sales.slug, "number": 1},
             {"slug": sales.slug, "number": 1, "row_id": self.row.pk},
             {"channel_id": self.channel.pk},
+            {"source_id": self.source.pk},
         ):
             try:
                 return reverse(route, kwargs=kwargs)
@@ -258,6 +266,7 @@ LAST = [
     "ingestion:document_audience",
     "ingestion:delete_document",
     "assistant:delete_conversation",
+    "assistant:slack_disconnect",
     "ingestion:delete_corpus",
 ]
 

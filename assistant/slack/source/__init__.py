@@ -1,0 +1,1 @@
+"""Slack as a source: chosen public channels become corpora, and are followed from then on."""
