@@ -38,6 +38,7 @@ class Command(BaseCommand):
             if options["compare"]:
                 compare_now(source)
         sources.update(next_at=timezone.now())
+        sources.exclude(problem="").update(not_before=None)  # somebody looked; what Slack asked to wait for stays
         for source in sources.exclude(state=SourceState.CLOSED):
             self._bring_up_to_date(source)
         for row in source_rows():
