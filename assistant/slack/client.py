@@ -3,6 +3,7 @@ those that receive its events."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,7 @@ TITLE = 75  # characters of a suggested question that are shown
 HOOKS = "hooks.slack.com"  # where Slack takes the answers to commands and buttons
 METADATA = "intramural_answer"
 LONGEST_WAIT_S = 300.0
+A_DAY_S = 86_400
 PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
 
 
@@ -107,7 +109,9 @@ class SlackClient:
 
     def history(self, channel: str, *, oldest: str, latest: str) -> tuple[list[dict[str, Any]], bool]:
         """The newest messages between the two, neither of which is one of them, newest first; and whether there are more. Not by
-        Slack's cursor: the next call begins at the last ts, which another worker knows as well."""
+        Slack's cursor: the next call begins at the last ts, which another worker knows as well. There is always a `latest`,
+        which may be a time to come: with `oldest` alone, Slack may tell the oldest first."""
+        latest = latest or f"{time.time() + A_DAY_S:.6f}"
         page = self._do("conversations.history", lambda: self._web.conversations_history(
             channel=channel, oldest=oldest, latest=latest, inclusive=False, limit=PAGE,
         ))  # fmt: skip
