@@ -20,4 +20,4 @@ class SourceForm(AudienceForm):
     def __init__(self, *args: Any, choices: Sequence[Choice], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         offered = [(choice.channel, f"#{choice.name}") for choice in choices if not choice.refusal]
-        self.fields["channel"].widget.choices = [("", "Choose a channel"), *offered]  # type: ignore[attr-defined]
+        self.fields["channel"].widget.choices = [("", "Choose a channel"), *offered]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -24,7 +25,7 @@ def begin_walk(claim: SourceClaim) -> None:
     is_comparison = source.compare_at <= now
     if not is_comparison and source.seen_ts:
         floor = max(floor, source.seen_ts, key=Decimal)
-    changes = {"walk_floor": floor, "walk_top": "", "walk_ts": ""}
+    changes: dict[str, Any] = {"walk_floor": floor, "walk_top": "", "walk_ts": ""}
     with transaction.atomic():
         if is_comparison:
             changes["compare_at"] = now + COMPARED_EVERY
