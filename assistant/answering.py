@@ -19,10 +19,11 @@ from assistant.cascading import Outcome, for_ledger, run_cascade
 from assistant.composing import answer_text, citation_rows, sentence_events, sentence_rows
 from assistant.errors import UNEXPECTED
 from assistant.escalations.handing import hand_to_person, has_question_before, is_wish
-from assistant.events import AnswerEvent, Failed, Finished, Queued, Routed, Sentence, Sources, Understood
+from assistant.events import AnswerEvent, Failed, Finished, Queued, Reading, Routed, Sentence, Sources, Understood
 from assistant.finetuning.choosing import choose_adapter, may_use
 from assistant.finetuning.trials.taking import Choice, keep_answer, written_among
 from assistant.followups import TURNS_REMEMBERED, standalone_question, topic
+from assistant.jobs.summarising import SUMMARISING, as_summary, document_to_summarise, passages_of
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
 from assistant.ledger.recording import Use, count_uses, record_tiers
@@ -31,7 +32,7 @@ from assistant.offers import as_rows
 from assistant.permissions import searchable_chunks, searchable_partitions
 from assistant.streams import LEASE, OPEN_STATES
 from assistant.superseding import in_force
-from assistant.tiers import Attempt, Question, evidence_of
+from assistant.tiers import TIERS, Attempt, Question, Tiers, evidence_of
 from ingestion.connections import lend_connection
 from ingestion.models import Chunk, Document, Partition
 from retrieval.errors import RetrievalError
@@ -82,6 +83,9 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
 
     since = time.perf_counter()
     decision = _route(row, partitions)
+    row.summary_of = document_to_summarise(row, decision, partitions)
+    if row.summary_of is not None:
+        decision = as_summary(row, decision)
     timings.mark("route", since)
     first = decision.tiers[0] if decision.tiers else HUMAN
     yield Routed(first, "")
@@ -89,24 +93,19 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
         yield from _answer_without_search(row, decision, timings)
         return
 
-    since = time.perf_counter()
-    with measure() as searching:
-        found = _retrieve(row.standalone_question, partitions)
-    timings.mark("retrieve", since)
-    since = time.perf_counter()
-    chunks = in_force(row.standalone_question, _second_gate(row, found.hits))
-    timings.mark("gate", since)
-    since = time.perf_counter()
-    with measure() as ranking:
-        found = _choose(row.standalone_question, found, chunks)
-    timings.mark("rerank", since)
+    before: tuple[Measurement, ...] = ()
+    if row.summary_of is not None:
+        row.corpora_searched = 1
+        found, chunks = passages_of(row, row.summary_of)
+    else:
+        found, chunks, before = _search(row, partitions, timings)
     yield Sources(row.corpora_searched, len(found.hits))
 
     since = time.perf_counter()
     found, chunks, outcome, choice = yield from _read(row, decision, found, chunks)
     timings.mark("read", since)
     written = written_among(outcome.uses)
-    _charge(outcome.uses[0], searching, ranking)
+    _charge(outcome.uses[0], *before)
     attempt = outcome.attempt
     if attempt is None:
         _record_tries(row, outcome.uses)
@@ -114,10 +113,13 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
         return
     _fill(row, attempt, outcome.uses[-1].reason, found.hits, chunks)
     row.refusal["is_crisis"] = decision.is_crisis
+    if row.summary_of is not None:
+        row.refusal["passages_in_document"] = row.summary_of.chunk_count
     if not _record(row, outcome.uses, timings, attempt=attempt, chunks=chunks):
         yield Finished(AnswerState.STOPPED)
         return
-    keep_answer(row, choice, written)
+    if row.summary_of is None:
+        keep_answer(row, choice, written)
     if not (attempt.is_told and attempt.composition.is_answered):
         yield from sentence_events(row.sentences)
     yield Finished(row.state)
@@ -181,6 +183,24 @@ def _route(row: Answer, partitions: Sequence[Partition]) -> Decision:
     return search_first(decision, installed=installed) if row.refusal.get(SEARCH_ANYWAY) else decision
 
 
+def _search(
+    row: Answer, partitions: Sequence[Partition], timings: _Timings
+) -> tuple[SearchResult, dict[int, Chunk], tuple[Measurement, ...]]:  # fmt: skip
+    """What is found and may be read, in the reranker's order, and what that took."""
+    since = time.perf_counter()
+    with measure() as searching:
+        found = _retrieve(row.standalone_question, partitions)
+    timings.mark("retrieve", since)
+    since = time.perf_counter()
+    chunks = in_force(row.standalone_question, _second_gate(row, found.hits))
+    timings.mark("gate", since)
+    since = time.perf_counter()
+    with measure() as ranking:
+        found = _choose(row.standalone_question, found, chunks)
+    timings.mark("rerank", since)
+    return found, chunks, (searching, ranking)
+
+
 def _retrieve(question: str, partitions: Sequence[Partition]) -> SearchResult:
     from retrieval.search import search
     from specialists.reranker.choosing import CANDIDATES
@@ -205,16 +225,17 @@ def _choose(question: str, found: SearchResult, chunks: dict[int, Chunk]) -> Sea
 
 def _read(
     row: Answer, decision: Decision, found: SearchResult, chunks: dict[int, Chunk]
-) -> Generator[Queued | Sentence, None, tuple[SearchResult, dict[int, Chunk], Outcome, Choice]]:
+) -> Generator[Queued | Reading | Sentence, None, tuple[SearchResult, dict[int, Chunk], Outcome, Choice]]:
     """The cascade over the passages. What went while a model worked (deleted, or no longer the asker's to read) is in no answer:
     where one has words of it, the reader answers anew from what is left."""
     uses: list[Use] = []
+    tiers: Tiers = TIERS if row.summary_of is None else SUMMARISING
     while True:
         choice = _choose_adapter(row, decision, [chunks[hit.id] for hit in found.hits])
         question = Question(
             row.standalone_question, found, evidence_of(found, chunks), chunks, lambda: _is_wanted(row), adapter=choice.adapter
         )
-        outcome = yield from run_cascade(decision, question)
+        outcome = yield from run_cascade(decision, question, tiers)
         uses += outcome.uses
         left = _second_gate(row, found.hits)
         gone = {hit.id for hit in found.hits} - set(left)
@@ -285,6 +306,8 @@ def _record(
         _record_tries(row, uses)
         return False
     row.timings_ms, row.finished_at, row.lease_until = timings.total(), timezone.now(), None
+    if not Document.objects.select_for_update().filter(pk=row.summary_of_id).exists():  # deleted in the last moment
+        row.summary_of = None
     row.save()
     if attempt is not None and attempt.composition.is_answered:
         _cite(citation_rows(row, chunks or {}, attempt.composition))

@@ -8,11 +8,11 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
 from assistant.errors import UNEXPECTED
-from assistant.events import Queued, Sentence
+from assistant.events import Queued, Reading, Sentence
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
 from assistant.ledger.recording import Use, about_tokens
-from assistant.tiers import STOPPED, TIERS, Attempt, Question, Trying, about_tokens_of, try_tier
+from assistant.tiers import STOPPED, TIERS, Attempt, Question, Tiers, Trying, about_tokens_of
 from ingestion.connections import lend_connection
 from specialists.errors import SpecialistError
 from specialists.router.cascade import next_tier
@@ -45,18 +45,20 @@ class _Try:
     tokens_out: int = 0
 
 
-def run_cascade(decision: Decision, question: Question) -> Generator[Queued | Sentence, None, Outcome]:
+def run_cascade(
+    decision: Decision, question: Question, tiers: Tiers = TIERS
+) -> Generator[Queued | Reading | Sentence, None, Outcome]:  # fmt: skip
     """Yields what a tier tells before its end. A tier that cannot work costs quality, never an answer: where no
     tier of the decision has answered or read the passages, the reader and the sentence composer stand in; but nobody is asked for
     who has stopped the answer. Raises SpecialistError when they cannot, too."""
     uses: list[Use] = []
     best: Attempt | None = None
-    for tier in _in_order(decision):
+    for tier in _in_order(decision, tiers):
         if best is not None and best.tier in READING and tier not in decision.tiers:
             break
         if uses and not question.is_wanted():
             return Outcome(None, uses)
-        tried = yield from _try(tier, question)
+        tried = yield from _try(tier, tiers[tier](question), question)
         attempt, cost = tried.attempt, tried.cost
         if attempt is None:
             failed = TierUse.Outcome.FAILED
@@ -82,12 +84,12 @@ def run_cascade(decision: Decision, question: Question) -> Generator[Queued | Se
     return Outcome(best, uses)
 
 
-def _try(tier: str, question: Question) -> Generator[Queued | Sentence, None, _Try]:
+def _try(tier: str, trying: Trying, question: Question) -> Generator[Queued | Reading | Sentence, None, _Try]:
     lend_connection()  # a model works now
     told: list[str] = []
     with measure() as cost:
         try:
-            attempt = yield from _noting(try_tier(tier, question), told)
+            attempt = yield from _noting(trying, told)
         except SpecialistError as error:
             if error.code != STOPPED:
                 logger.warning("The tier %s cannot work: %s", tier, error.public_message)
@@ -124,5 +126,5 @@ def _adapter_of(attempt: Attempt) -> dict[str, object]:
     return {"adapter": attempt.refusal.get("adapter", "")} if attempt.tier == SPECIALIST else {}
 
 
-def _in_order(decision: Decision) -> list[str]:
-    return list(dict.fromkeys([*(tier for tier in decision.tiers if tier in TIERS), READER, QUOTES]))
+def _in_order(decision: Decision, tiers: Tiers) -> list[str]:
+    return [tier for tier in dict.fromkeys([*decision.tiers, READER, QUOTES]) if tier in tiers]

@@ -34,6 +34,14 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A long document is read: `done` of `total` parts are."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """A finished sentence with the numbers of its citations. `marks`: its answering words, as spans of the text; `lead`: words
     before it that no document says; `layout`: plain, or item for one of a list. `is_recorded`: its citations can be opened."""
@@ -60,4 +68,4 @@ class Failed:
     message: str
 
 
-AnswerEvent = Understood | Routed | Sources | Queued | Sentence | Finished | Failed
+AnswerEvent = Understood | Routed | Sources | Queued | Reading | Sentence | Finished | Failed

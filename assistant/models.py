@@ -67,6 +67,7 @@ class Answer(models.Model):
     question = models.TextField(max_length=4000)
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")  # see asker
     standalone_question = models.TextField(blank=True)  # the question understood in its conversation
+    summary_of = models.ForeignKey(Document, null=True, on_delete=models.SET_NULL, related_name="+")  # what is to be summarised
     tier_wanted = models.CharField(max_length=40, blank=True)  # the one model that the asker wants; empty: the router decides
     api_token = models.ForeignKey("assistant.ApiToken", null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=10, choices=AnswerState, default=AnswerState.PENDING)

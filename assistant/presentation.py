@@ -97,6 +97,8 @@ class PresentedAnswer:
     is_unsure: bool = False  # refused, though what is offered may well answer
     is_cut: bool = False  # a model had more to say
     is_wish: bool = False  # it only asks for a person
+    is_summary: bool = False  # of one document
+    read_of: tuple[int, int] | None = None  # of a long document: how many of its passages were read
     left_out: int = 0  # written sentences that no source supports: they are not shown
     help_in_distress: str = ""  # for someone whose words sound like it
     escalation: PresentedEscalation | None = None
@@ -242,11 +244,18 @@ def _present_one(
         is_narrowed=answer.conversation.is_narrowed,
         is_unsure=is_unsure(answer) and offers_of(answer)[0].passage in closest,
         is_cut=bool(answer.refusal.get("is_cut")),
+        is_summary=answer.summary_of_id is not None,
+        read_of=_read_of(answer),
         is_wish=bool(answer.refusal.get("is_wish")),
         left_out=int(answer.refusal.get("left_out", 0)),
         help_in_distress=settings.HELP_IN_DISTRESS if answer.refusal.get("is_crisis") else "",
         follow_ups=_follow_ups(answer, citations.values()) if is_last else (),
     )
+
+
+def _read_of(answer: Answer) -> tuple[int, int] | None:
+    total = int(answer.refusal.get("passages_in_document", 0))
+    return (len(answer.passages), total) if total > len(answer.passages) else None
 
 
 def _steps(answer: Answer, *, is_open: bool) -> Steps:

@@ -17,7 +17,7 @@ from assistant.errors import QuestionError
 from assistant.limits.using import take_question
 from assistant.models import FINAL_STATES, SEARCH_ANYWAY, Answer, AnswerState, Conversation, Door, Feedback
 from assistant.permissions import conversations_of
-from ingestion.models import Corpus
+from ingestion.models import Corpus, Document
 from specialists.router.crisis import speaks_of_self_harm
 
 MAX_WAITING = 1000
@@ -29,13 +29,15 @@ PERSONAL_TITLE = "A personal matter"
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a question is asked. `is_internal`: by a run or a command, to be shown nowhere; `search_anyway`: the documents are
-    searched, whatever the router thinks of it; `tier`: the one model that is wanted; `token`: by which a program asks."""
+    searched, whatever the router thinks of it; `tier`: the one model that is wanted; `token`: by which a program asks;
+    `summary_of`: the document of which a summary is wanted."""
 
     door: str = Door.WEB
     is_internal: bool = False
     search_anyway: bool = False
     tier: str = ""
     token: ApiToken | None = None
+    summary_of: Document | None = None
 
 
 PLAINLY = Manner()
@@ -86,6 +88,7 @@ def create_answer(
             standalone_question=understood_as,
             tier_wanted=manner.tier,
             api_token=manner.token,
+            summary_of=manner.summary_of,
             refusal={**({SEARCH_ANYWAY: True} if manner.search_anyway else {}), **_distress(text)},
             lease_until=timezone.now() + streams.LEASE,
         )
@@ -117,6 +120,16 @@ def start_answer(
     return row
 
 
+def start_summary(*, user: User, document: Document, conversation: Conversation | None = None) -> Answer:
+    """Ask for the summary of a document. In a conversation that searches other corpora it is a conversation of its own."""
+    if conversation is not None and conversation.is_narrowed and not conversation.corpora.filter(pk=document.corpus_id).exists():
+        conversation = None
+    question = f"Summarise “{plain_text(str(document))}”"
+    return start_answer(
+        user=user, question=question, conversation=conversation, understood_as=question, manner=Manner(summary_of=document)
+    )
+
+
 def stop_answer(*, answer: Answer) -> bool:
     """Stop an answer that is being made; one that is finished stays as it is."""
     return bool(
@@ -132,7 +145,7 @@ def retry_answer(*, answer: Answer, search_anyway: bool = False) -> Answer:
     conversation = answer.conversation
     return start_answer(
         user=conversation.user, question=answer.question, conversation=conversation, understood_as=answer.standalone_question,
-        manner=Manner(search_anyway=search_anyway, tier=answer.tier_wanted),
+        manner=Manner(search_anyway=search_anyway, tier=answer.tier_wanted, summary_of=answer.summary_of),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 
 from assistant.composing import segments
-from assistant.events import AnswerEvent, Failed, Finished, Queued, Routed, Sentence, Sources, Understood
+from assistant.events import AnswerEvent, Failed, Finished, Queued, Reading, Routed, Sentence, Sources, Understood
 from assistant.models import Answer, AnswerState
 from assistant.presentation import PresentedAnswer, present_answer
 from assistant.streams import follow
@@ -83,8 +83,9 @@ class _Step:
     def __init__(self, question: str) -> None:
         self.context: dict[str, object] = {"question": question, "passages": None}
 
-    def after(self, event: Understood | Routed | Sources | Queued) -> str:
+    def after(self, event: Understood | Routed | Sources | Queued | Reading) -> str:
         self.context["before"] = event.before if isinstance(event, Queued) else None
+        self.context["reading"] = event if isinstance(event, Reading) else None
         if isinstance(event, Understood) and event.question != self.context["question"]:
             self.context["understood"] = event.question
         elif isinstance(event, Sources):

@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from assistant.calibration.services import decide_for
-from assistant.events import Queued, Sentence
+from assistant.events import Queued, Reading, Sentence
 from assistant.ledger.recording import about_tokens
 from ingestion.models import Chunk
 from specialists.composition.composing import compose_spans, find, offer
-from specialists.composition.types import Composition, Evidence, Quote
+from specialists.composition.types import ComposedSentence, Composition, Evidence, Quote
 from specialists.errors import SpecialistError
 from specialists.extractive import EXTRACTIVE_MODEL, compose, load_parameters
-from specialists.language_models.types import MOST_NAME, Waiting
+from specialists.language_models.types import MOST_NAME, LanguageModel, Waiting
 from specialists.refusal.calibrator import check_fitted_for
 from specialists.router.types import QUOTES, READER, SPECIALIST
+from specialists.summarising.progress import Progress
 
 if TYPE_CHECKING:
     from retrieval.search import SearchResult
+    from specialists.writing import Draft
 
 STOPPED = "stopped"  # the code of what is raised when the asker no longer waits
 LEAST_SUPPORT = 0.5  # of a written answer's sentences: with less, what is left would say something else than was written
@@ -56,7 +58,8 @@ class Attempt:
     is_told: bool = False
 
 
-Trying = Generator[Queued | Sentence, None, Attempt]
+Trying = Generator[Queued | Reading | Sentence, None, Attempt]
+Tiers = Mapping[str, Callable[[Question], Trying]]
 
 
 def try_tier(tier: str, question: Question) -> Trying:
@@ -92,14 +95,27 @@ def _quote(question: Question) -> Trying:
 
 def _write(question: Question) -> Trying:
     from specialists.grounding.serving import get_head
-    from specialists.language_models import get_language_model
     from specialists.writing import write
+
+    model, adapter = writer_of(question)
+    writing = write(model, question.text, question.evidence, get_head(), adapter=adapter)
+    return (yield from tell(question, writing, model, adapter))
+
+
+def writer_of(question: Question) -> tuple[LanguageModel, str]:
+    """The language model, and the adapter with which it writes. Raises SpecialistError where there is no model."""
+    from specialists.language_models import get_language_model
 
     model = get_language_model()
     if model is None:
         raise SpecialistError("no_model", "No language model is installed.")
-    adapter = question.adapter if question.adapter in model.adapters else ""  # a server may not have it yet
-    writing = write(model, question.text, question.evidence, get_head(), adapter=adapter)
+    return model, question.adapter if question.adapter in model.adapters else ""  # a server may not have it yet
+
+
+def tell(
+    question: Question, writing: Generator[ComposedSentence | Waiting | Progress, None, Draft], model: LanguageModel, adapter: str
+) -> Trying:
+    """The sentences as they are written, and the attempt that they make."""
     before: int | None = None
     while True:
         try:
@@ -110,6 +126,8 @@ def _write(question: Question) -> Trying:
         if isinstance(told, Waiting):
             if told.before != before:
                 yield Queued(before := told.before)
+        elif isinstance(told, Progress):
+            yield Reading(told.done, told.total)
         else:
             yield Sentence(told.text, tuple(place + 1 for place in told.quotes), layout=told.layout, is_recorded=False)
         if not question.is_wanted():
@@ -149,4 +167,4 @@ def about_tokens_of(question: Question) -> int:
     return about_tokens(question.text, *(item.text for item in question.evidence))
 
 
-TIERS: dict[str, Callable[[Question], Trying]] = {READER: _read, QUOTES: _quote, SPECIALIST: _write}
+TIERS: Tiers = {READER: _read, QUOTES: _quote, SPECIALIST: _write}

@@ -40,6 +40,7 @@ _VERSION = f"{_SPECIALIST}/versions/<int:number>"
 urlpatterns = [
     path("", chat.home, name="home"),
     path("ask", chat.ask, name="ask"),
+    path("documents/<int:document_id>/summarise", chat.summarise, name="summarise"),
     path("conversations/search", conversations.search_conversations, name="search_conversations"),
     path(f"{_CONVERSATION}/", chat.conversation, name="conversation"),
     path(f"{_CONVERSATION}/rename", conversations.rename_conversation, name="rename_conversation"),

@@ -62,6 +62,7 @@ ROUTES: dict[str, Rule] = {
     "password_change_done": _PAGE,
     "assistant:home": _PAGE,
     "assistant:ask": _ACT,
+    "assistant:summarise": _ACT,
     "assistant:conversation": _PAGE,
     "assistant:rename_conversation": _ACT,
     "assistant:delete_conversation": _ACT,

@@ -91,7 +91,7 @@ def _panel(request: PersonRequest, own: Answer, cited: Citation) -> dict[str, ob
     readable = readable_documents(request.user)
     evidence = list(own.citations.filter(document__in=readable).select_related("document"))
     in_document = [item for item in evidence if item.document_id == document.pk]
-    return document_panel_context(
+    shown = document_panel_context(
         document,
         marks=[(item.start, item.end) for item in in_document],
         focus=(cited.start, cited.end),
@@ -101,6 +101,7 @@ def _panel(request: PersonRequest, own: Answer, cited: Citation) -> dict[str, ob
         close_url=turn_url(own),
         newer=newest_version(document, readable),
     )
+    return {**shown, "conversation_id": own.conversation_id}
 
 
 def _link(item: Citation) -> EvidenceLink:

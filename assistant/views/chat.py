@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
 
 from assistant.errors import QuestionError
 from assistant.escalations.permissions import own_escalations
@@ -15,11 +16,11 @@ from assistant.escalations.services import mark_seen
 from assistant.models import Conversation
 from assistant.permissions import get_conversation_for
 from assistant.presentation import present_answer, present_conversation
-from assistant.services import plain_text, start_answer
+from assistant.services import plain_text, start_answer, start_summary
 from assistant.suggestions import suggested_questions
 from assistant.views.requests import PersonRequest, number_in, refusal_at_composer, turn_url
 from ingestion.models import Corpus
-from ingestion.permissions import readable_corpora, readable_documents
+from ingestion.permissions import get_document_for, readable_corpora, readable_documents
 
 CORPUS_GONE = "A chosen corpus is no longer there for you. Reload the page and choose again."
 
@@ -51,6 +52,20 @@ def ask(request: PersonRequest) -> HttpResponse:
     if request.htmx and own is not None:
         return render(request, "assistant/_turn.html", {"item": present_answer(answer, request.user)})
     return redirect(turn_url(answer))
+
+
+def summarise(request: PersonRequest, document_id: int) -> HttpResponse:
+    """The summary of a document as a turn: of the conversation that shows it, else of a new one."""
+    document = get_document_for(request.user, document_id)
+    number = request.POST.get("conversation", "")
+    own = get_conversation_for(request.user, number_in(number)) if number else None
+    try:
+        answer = start_summary(user=request.user, document=document, conversation=own)
+    except QuestionError as error:
+        return _refused(request, own, "", error)
+    if request.htmx and own is not None and answer.conversation_id == own.pk:
+        return render(request, "assistant/_turn.html", {"item": present_answer(answer, request.user)})
+    return HttpResponseClientRedirect(turn_url(answer)) if request.htmx else redirect(turn_url(answer))
 
 
 def conversation_context(request: PersonRequest, own: Conversation) -> dict[str, object]:

@@ -42,6 +42,7 @@ SERVED: dict[str, set[str]] = {
     "password_change_done": SIGNED_IN,
     "assistant:home": SIGNED_IN,
     "assistant:ask": SIGNED_IN,
+    "assistant:summarise": {"ben", "olga"},
     "assistant:conversation": {"ben"},
     "assistant:rename_conversation": {"ben"},
     "assistant:delete_conversation": {"ben"},
