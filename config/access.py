@@ -84,6 +84,7 @@ ROUTES: dict[str, Rule] = {
     "assistant:revoke_token": _ACT,
     "assistant:inbox": _MANAGER_PAGE,
     "assistant:inbox_item": _FORM,
+    "assistant:draft_reply": _MANAGER_ACT,
     "assistant:pass_on": _MANAGER_ACT,
     "assistant:keep_document": _MANAGER_ACT,
     "assistant:keep_example": _MANAGER_ACT,

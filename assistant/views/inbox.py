@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 
+from assistant.errors import QuestionError
 from assistant.escalations.asker import person_name, presented_messages
 from assistant.escalations.errors import EscalationError
 from assistant.escalations.examples import make_from_escalation
@@ -21,6 +22,7 @@ from assistant.escalations.inbox import inbox as listed
 from assistant.escalations.models import Escalation
 from assistant.escalations.permissions import curated_examples, get_handled_escalation_for
 from assistant.escalations.services import REPLY_CHARACTERS, make_document, pass_on, reply
+from assistant.jobs.drafting import ReplyDraft, draft_reply
 from assistant.views.requests import PersonRequest, number_in
 from ingestion.permissions import readable_documents
 
@@ -54,6 +56,17 @@ def inbox_item(request: PersonRequest, escalation_id: int) -> HttpResponse:
         return _page(request, handled, text=text, error=error.public_message)
     messages.success(request, f"{person_name(handled.asker)} sees your reply in the conversation.")
     return redirect("assistant:inbox_item", escalation_id=handled.pk)
+
+
+def draft(request: PersonRequest, escalation_id: int) -> HttpResponse:
+    """A draft below what was typed, in the box of the reply; nothing is sent."""
+    handled = get_handled_escalation_for(request.user, escalation_id)
+    typed = request.POST.get("text", "").strip()
+    try:
+        made = draft_reply(escalation=handled, author=request.user, is_for_both=request.POST.get("scope") != "mine")
+    except QuestionError as error:
+        return _page(request, handled, text=typed, error=error.public_message)
+    return _page(request, handled, text="\n\n".join(filter(None, (typed, made.text))), made=made)
 
 
 def pass_on_question(request: PersonRequest, escalation_id: int) -> HttpResponse:
@@ -105,7 +118,7 @@ def keep_example(request: PersonRequest, escalation_id: int) -> HttpResponse:
 
 def _page(
     request: PersonRequest, handled: Escalation, *, text: str = "", error: str = "", form: KeepForm | None = None,
-    status: int = 200,
+    made: ReplyDraft | None = None, status: int = 200,
 ) -> HttpResponse:  # fmt: skip
     said = presented_messages(handled.messages.select_related("author"))
     document = readable_documents(request.user).filter(pk=handled.document_id or 0).first()
@@ -120,6 +133,7 @@ def _page(
         "is_replied": any(message.is_reply for message in said),
         "keep": form or KeepForm(initial=KeepForm.initial_of(handled), user=request.user),
         "text": text,
+        "draft": made,
         "error": error,
         "limit": REPLY_CHARACTERS,
     }

@@ -64,6 +64,7 @@ SERVED: dict[str, set[str]] = {
     "assistant:revoke_token": {"ben", "ada"},
     "assistant:inbox": MANAGERS,
     "assistant:inbox_item": {"olga"},
+    "assistant:draft_reply": {"olga"},
     "assistant:pass_on": {"olga"},
     "assistant:keep_document": {"olga"},
     "assistant:keep_example": {"olga"},
