@@ -1,4 +1,4 @@
-"""The Celery door to golden runs, Slack, fine-tuning and unseen trials: a ring, or the sweep, works them for a while."""
+"""The Celery door to golden runs, Slack, tables, fine-tuning and unseen trials: a ring, or the sweep, works them for a while."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from celery import shared_task
 WORK_S = 600.0
 SLACK_WORK_S = 60.0
 SHADOW_WORK_S = 60.0
+EXTRACTION_WORK_S = 60.0
 
 
 @shared_task
@@ -40,6 +41,13 @@ def work_shadows() -> int:
     from assistant.finetuning.trials.shadowing import work_shadows as work
 
     return work(slice_s=SHADOW_WORK_S)
+
+
+@shared_task
+def work_extractions() -> int:
+    from assistant.jobs.extracting import work_extractions as work
+
+    return work(slice_s=EXTRACTION_WORK_S)
 
 
 @shared_task(time_limit=30 * 24 * 3600)

@@ -14,6 +14,7 @@ from assistant.views import (
     conversations,
     escalations,
     examples,
+    extractions,
     golden,
     golden_runs,
     inbox,
@@ -32,6 +33,7 @@ app_name = "assistant"
 _CONVERSATION = "conversations/<int:conversation_id>"
 _ANSWER = "answers/<int:answer_id>"
 _INBOX_ITEM = "inbox/<int:escalation_id>"
+_EXTRACTION = "tables/<int:extraction_id>"
 _GOLDEN = "manage/corpora/<slug:slug>/golden"
 _SPECIALIST = "manage/specialists/<slug:slug>"
 _DATA_SET = f"{_SPECIALIST}/data-sets/<int:number>"
@@ -57,6 +59,11 @@ urlpatterns = [
     path(f"{_ANSWER}/ask-a-person", escalations.ask_person, name="ask_person"),
     path(f"{_ANSWER}/person", escalations.escalation, name="escalation"),
     path(f"{_ANSWER}/person/stand", escalations.take_stand_on_reply, name="take_stand"),
+    path("tables/", extractions.extractions, name="extractions"),
+    path(f"{_EXTRACTION}/", extractions.extraction, name="extraction"),
+    path(f"{_EXTRACTION}/csv", extractions.download_extraction, name="download_extraction"),
+    path(f"{_EXTRACTION}/stop", extractions.stop_extraction, name="stop_extraction"),
+    path(f"{_EXTRACTION}/delete", extractions.delete_extraction, name="delete_extraction"),
     path("replies/", escalations.replies, name="replies"),
     path("manage/search-test", search_test.search_test, name="search_test"),
     path("inbox/", inbox.inbox, name="inbox"),

@@ -134,6 +134,7 @@ CELERY_BEAT_SCHEDULE = {
     "slack": {"task": "assistant.tasks.work_slack_events", "schedule": 10.0, "options": {"expires": 10}},
     "slack-sources": {"task": "assistant.tasks.sync_slack_sources", "schedule": 60.0, "options": {"expires": 60}},
     "shadows": {"task": "assistant.tasks.work_shadows", "schedule": 10.0, "options": {"expires": 10}},
+    "extractions": {"task": "assistant.tasks.work_extractions", "schedule": 10.0, "options": {"expires": 10}},
     "train": {"task": "assistant.tasks.work_finetuning", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_TASK_ROUTES = {"assistant.tasks.work_finetuning": {"queue": "train"}}  # a worker of its own, perhaps on another host
@@ -144,6 +145,7 @@ BACKGROUND_WORK = [
     "ingestion.worker.work_until_empty",
     "assistant.slack.worker.work_slack_events",
     "assistant.slack.source.worker.sync_slack_sources",
+    "assistant.jobs.extracting.work_extractions",
     "assistant.golden.running.work_golden_runs",
     "assistant.finetuning.worker.start_trainer",
     "assistant.finetuning.trials.shadowing.work_shadows",

@@ -14,6 +14,8 @@ from assistant.finetuning.editing import create_specialist
 from assistant.finetuning.models import DataSet, DataSetRow, DataSetState, SpecialistVersion, VersionState
 from assistant.golden.editing import Draft, add_question
 from assistant.golden.runs import queue_run
+from assistant.jobs.extractions import start_extraction
+from assistant.jobs.fields import read_fields
 from assistant.limits.editing import set_limit
 from assistant.models import Answer
 from assistant.services import create_answer, record_feedback, share_conversation
@@ -59,6 +61,11 @@ SERVED: dict[str, set[str]] = {
     "assistant:ask_person": {"ben"},
     "assistant:escalation": {"ben"},
     "assistant:take_stand": {"ben"},
+    "assistant:extractions": SIGNED_IN,
+    "assistant:extraction": {"ben"},
+    "assistant:download_extraction": {"ben"},
+    "assistant:stop_extraction": {"ben"},
+    "assistant:delete_extraction": {"ben"},
     "assistant:replies": SIGNED_IN,
     "assistant:tokens": SIGNED_IN,
     "assistant:revoke_token": {"ben", "ada"},
@@ -182,6 +189,8 @@ class World:
         closed = create_corpus(name="Facilities", owner=people.ada, groups=[])
         self.source = SlackSource.objects.create(channel="CFAC", name="facilities", corpus=closed, state="closed")
         self.row = self._make_version()
+        wanted = read_fields("DISCOUNT above which approval is needed")
+        self.table = start_extraction(user=people.ben, documents=[self.document], fields=wanted)
         self.rule = add_rule(condition="intent", value="code", tier="human", created_by=people.ada)
 
     def _make_version(self) -> DataSetRow:
@@ -248,6 +257,7 @@ class World:
             {"slug": sales.slug, "number": 1, "row_id": self.row.pk},
             {"channel_id": self.channel.pk},
             {"source_id": self.source.pk},
+            {"extraction_id": self.table.pk},
         ):
             try:
                 return reverse(route, kwargs=kwargs)
@@ -264,6 +274,7 @@ def test_it_declares_every_route_in_the_table_and_walks_it() -> None:
 
 
 LAST = [
+    "assistant:delete_extraction",
     "assistant:delete_golden",
     "ingestion:document_audience",
     "ingestion:delete_document",

@@ -1,0 +1,61 @@
+"""The fields of an extraction: what people type, and what the reader is asked for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from assistant.errors import QuestionError
+from assistant.services import plain_text
+
+MOST_FIELDS = 12
+NAME_CHARACTERS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    name: str
+    question: str
+
+
+CONTRACT = (
+    Wanted("Parties", "Who are the parties to this agreement?"),
+    Wanted("Effective date", "On which date does this agreement take effect?"),
+    Wanted("Term", "How long is the term of this agreement?"),
+    Wanted("Notice period", "How many days of notice are needed to terminate this agreement?"),
+    Wanted("Payment terms", "Within how many days are invoices payable?"),
+    Wanted("Liability cap", "To what amount is liability limited?"),
+    Wanted("Governing law", "Which law governs this agreement?"),
+)
+PRESETS: dict[str, tuple[Wanted, ...]] = {"contract": CONTRACT}
+_ALSO_CALLED = {"party": "parties", "start date": "effective date", "liability": "liability cap", "law": "governing law"}
+_KNOWN = {wanted.name.casefold(): wanted for wanted in CONTRACT}
+
+
+def read_fields(typed: str, preset: str = "") -> list[dict[str, str]]:
+    """What is typed, by commas, semicolons or lines, after the preset's fields; each once. Raises QuestionError."""
+    names = [" ".join(part.split()) for part in re.split(r"[,;\n]", plain_text(typed))]
+    wanted = [*PRESETS.get(preset, ()), *(_wanted(name) for name in names if any(char.isalnum() for char in name))]
+    different = {item.name.casefold(): item for item in reversed(wanted)}
+    kept = [item for item in dict.fromkeys(wanted) if different[item.name.casefold()] is item]
+    if not kept:
+        raise QuestionError("no_fields", "Type the fields that you want, such as “party, term, notice period”.")
+    if len(kept) > MOST_FIELDS:
+        raise QuestionError("too_many_fields", f"These are {len(kept)} fields; {MOST_FIELDS} are allowed in one table.")
+    if any(len(item.name) > NAME_CHARACTERS for item in kept):
+        raise QuestionError("long_field", f"A field has at most {NAME_CHARACTERS} characters. Separate fields by commas.")
+    return [asdict(item) for item in kept]
+
+
+def _wanted(name: str) -> Wanted:
+    """A whole question is asked as it is."""
+    key = name.casefold().rstrip("?")
+    known = _KNOWN.get(_ALSO_CALLED.get(key, key))
+    if known is not None:
+        return Wanted(name, known.question)
+    return Wanted(name, name if name.endswith("?") else f"What is the {name[0].lower() + name[1:]}?")
+
+
+def names_of(fields: Iterable[dict[str, str]]) -> list[str]:
+    return [field["name"] for field in fields]
