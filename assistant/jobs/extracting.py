@@ -115,7 +115,15 @@ def _question(claim: Claim, user: User, document: Document, asked: str) -> Quest
     chunks = {chunk.pk: chunk for chunk in readable_chunks(user, [hit.id for hit in found.hits])}
     passages = [ReaderPassage(hit.id, chunks[hit.id].text, chunks[hit.id].context) for hit in found.hits if hit.id in chunks]
     found = choose(asked, found, passages)
-    return Question(asked, found, evidence_of(found, chunks), chunks, lambda: hold(claim))
+    return Question(asked, found, evidence_of(found, chunks), chunks, lambda: _is_wanted(claim))
+
+
+def _is_wanted(claim: Claim) -> bool:
+    """Asked while a model works, whose lease this renews."""
+    try:
+        return hold(claim)
+    finally:
+        lend_connection()
 
 
 def _decision() -> Decision:
