@@ -90,6 +90,7 @@ ROUTES: dict[str, Rule] = {
     "assistant:inbox": _MANAGER_PAGE,
     "assistant:inbox_item": _FORM,
     "assistant:draft_reply": _MANAGER_ACT,
+    "assistant:suggest_class": _MANAGER_ACT,
     "assistant:pass_on": _MANAGER_ACT,
     "assistant:keep_document": _MANAGER_ACT,
     "assistant:keep_example": _MANAGER_ACT,

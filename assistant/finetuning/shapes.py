@@ -24,7 +24,7 @@ def with_parts(sections: dict[int, Section]) -> dict[int, Section]:
     """Passages of files of many tickets or contracts, with the number of theirs."""
     parted = dict(sections)
     for records, own, content in _read(sections, code=False):
-        starts = starts_of_parts(content.document.format, _pieces(content))
+        starts = starts_of_parts(content.document.format, pieces_of(content))
         if len(starts) < 2 or not any(True for _ in _pairs(records, own, content.text)):
             continue
         begun = sorted({section.start for section in own} & set(starts))
@@ -66,7 +66,7 @@ def _read(sections: dict[int, Section], *, code: bool) -> Iterator[Read]:
             own = by_document[content.document_id]
             if any(not content.text.startswith(section.text, section.start) for section in own):
                 continue  # it was replaced since its passages were read
-            records = list(records_of(content.document.format, content.text, _pieces(content)))
+            records = list(records_of(content.document.format, content.text, pieces_of(content)))
             if records:
                 yield records, own, content
 
@@ -80,7 +80,7 @@ def _document(section: Section) -> int:
     return section.document
 
 
-def _pieces(content: DocumentText) -> list[Piece]:
+def pieces_of(content: DocumentText) -> list[Piece]:
     return [_piece(block) for block in content.blocks]
 
 

@@ -22,9 +22,11 @@ from assistant.escalations.inbox import inbox as listed
 from assistant.escalations.models import Escalation
 from assistant.escalations.permissions import curated_examples, get_handled_escalation_for
 from assistant.escalations.services import REPLY_CHARACTERS, make_document, pass_on, reply
+from assistant.jobs.classifying import TicketClass, suggest_class
 from assistant.jobs.drafting import ReplyDraft, draft_reply
 from assistant.views.requests import PersonRequest, number_in
 from ingestion.permissions import readable_documents
+from retrieval.errors import RetrievalError
 
 SHOWN = 200
 
@@ -67,6 +69,17 @@ def draft(request: PersonRequest, escalation_id: int) -> HttpResponse:
     except QuestionError as error:
         return _page(request, handled, text=typed, error=error.public_message)
     return _page(request, handled, text="\n\n".join(filter(None, (typed, made.text))), made=made)
+
+
+def suggest(request: PersonRequest, escalation_id: int) -> HttpResponse:
+    """The class that tickets like it have; what is typed stays."""
+    handled = get_handled_escalation_for(request.user, escalation_id)
+    typed = request.POST.get("text", "")
+    try:
+        found = suggest_class(escalation=handled, viewer=request.user)
+    except RetrievalError as error:
+        return _page(request, handled, text=typed, error=error.public_message)
+    return _page(request, handled, text=typed, ticket_class=found)
 
 
 def pass_on_question(request: PersonRequest, escalation_id: int) -> HttpResponse:
@@ -118,7 +131,7 @@ def keep_example(request: PersonRequest, escalation_id: int) -> HttpResponse:
 
 def _page(
     request: PersonRequest, handled: Escalation, *, text: str = "", error: str = "", form: KeepForm | None = None,
-    made: ReplyDraft | None = None, status: int = 200,
+    made: ReplyDraft | None = None, ticket_class: TicketClass | None = None, status: int = 200,
 ) -> HttpResponse:  # fmt: skip
     said = presented_messages(handled.messages.select_related("author"))
     document = readable_documents(request.user).filter(pk=handled.document_id or 0).first()
@@ -134,6 +147,7 @@ def _page(
         "keep": form or KeepForm(initial=KeepForm.initial_of(handled), user=request.user),
         "text": text,
         "draft": made,
+        "ticket_class": ticket_class,
         "error": error,
         "limit": REPLY_CHARACTERS,
     }
