@@ -306,7 +306,7 @@ def _record(
         _record_tries(row, uses)
         return False
     row.timings_ms, row.finished_at, row.lease_until = timings.total(), timezone.now(), None
-    if not Document.objects.select_for_update().filter(pk=row.summary_of_id).exists():  # deleted in the last moment
+    if not Document.objects.select_for_update().filter(pk=row.summary_of_id or 0).exists():  # deleted in the last moment
         row.summary_of = None
     row.save()
     if attempt is not None and attempt.composition.is_answered:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import pytest
 from django.urls import reverse
 
@@ -13,6 +15,9 @@ from assistant.streams import run_now
 from ingestion.models import Document
 from ingestion.permissions import get_document_for
 from ingestion.services import delete_document
+from specialists import language_models
+from specialists.errors import SpecialistError
+from specialists.language_models.types import End, Message, Piece
 from specialists.models import RoutingRule
 from tests.assistant.pages import client_of, text_of
 from tests.people import DISCOUNTS, LEAVE, People, add_text, make_corpora
@@ -108,3 +113,52 @@ def test_a_sheet_gets_a_sentence_that_says_why_not(people: People, discounts: Do
     assert row.state == AnswerState.ABSTAINED
     page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
     assert "Nothing of this document could be summarised" in page
+
+
+class Scribe:
+    """Says two things of the discounts, of which the documents say one; or fails."""
+
+    name, window, adapters = "scribe", 8192, ()
+    is_broken = False
+
+    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Piece | End]:
+        if self.is_broken:
+            raise SpecialistError("model_broken", "The language model is broken.")
+        yield Piece("A discount above 15 percent needs the approval of the regional sales director [1]. ")
+        yield Piece("Rebates are paid out every week in cash [2].")
+        yield End("stop", 200, 30)
+
+    def count_tokens(self, text: str) -> int:
+        return len(text) // 3
+
+    def warm_up(self) -> None:
+        return
+
+
+@pytest.fixture
+def scribe(monkeypatch: pytest.MonkeyPatch, settings: object) -> Scribe:
+    made = Scribe()
+    monkeypatch.setattr(language_models, "get_language_model", lambda: made)
+    settings.LANGUAGE_MODEL = {"BACKEND": "a.scribe", "OPTIONS": {}}  # type: ignore[attr-defined]
+    return made
+
+
+def test_a_model_writes_it_and_what_the_document_does_not_say_is_left_out(
+    people: People, discounts: Document, scribe: Scribe
+) -> None:
+    row = summary_of(people, discounts)
+    assert (row.state, row.route, row.refusal["left_out"]) == (AnswerState.ANSWERED, "specialist", 1)
+    assert row.text == "A discount above 15 percent needs the approval of the regional sales director."
+    assert [citation.heading_path[-1] for citation in row.citations.all()] == ["Approval"]
+
+    people.ben.groups.clear()
+    page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
+    assert "regional sales director" not in page
+
+
+def test_a_broken_model_costs_no_summary(people: People, discounts: Document, scribe: Scribe) -> None:
+    scribe.is_broken = True
+    row = summary_of(people, discounts)
+    assert (row.state, row.route) == (AnswerState.ANSWERED, "quotes")
+    tries = list(TierUse.objects.filter(answer=row).values_list("tier", "outcome"))
+    assert tries == [("specialist", "failed"), ("quotes", "answered")]
