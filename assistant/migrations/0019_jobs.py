@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('assistant', '0017_trials'),
+        ('assistant', '0018_slack_sources'),
         ('ingestion', '0003_versions_of_documents'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
