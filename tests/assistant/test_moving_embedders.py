@@ -107,16 +107,16 @@ def test_it_embeds_a_document_again_that_was_on_its_way_when_the_build_changed(
     handbook, _ = corpora
     told = run("build_embedder_index", "--embedder", str(fake_model(tmp_path / "green")))
     name = told.split("promote_embedder ")[1].strip()
-    from ingestion import pipeline
+    from ingestion import embedding
 
-    write, moved = pipeline._write, []
+    write, moved = embedding.make_live, []
 
     def move_first(*args: Any) -> None:
         if not moved:
             moved.append(run("promote_embedder", name))
         write(*args)
 
-    monkeypatch.setattr(pipeline, "_write", move_first)
+    monkeypatch.setattr(embedding, "make_live", move_first)
     add_document(
         corpus=handbook, source_name="owl.md", content=io.BytesIO(b"# Owls\n\nThe owl sleeps by day."), uploaded_by=people.ada
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from assistant.escalations.examples import make_from_feedback, review_example
@@ -12,7 +14,7 @@ from assistant.finetuning.worker import work_until_empty
 from assistant.models import Feedback
 from ingestion.models import Chunk, Document
 from ingestion.services import create_corpus
-from specialists.finetuning import mixing
+from specialists.finetuning import mixing, presets
 from tests.assistant.pages import client_of, text_of
 from tests.assistant.rows import make_answered
 from tests.people import People, add_text
@@ -40,7 +42,7 @@ def reject(people: People, document: Document, *read: Document) -> None:
 def test_an_answer_that_was_rejected_is_in_its_row_where_the_row_shows_all_that_it_may_come_from(
     people: People, monkeypatch: pytest.MonkeyPatch, has_read_more: bool
 ) -> None:
-    monkeypatch.setattr(mixing, "SHARES", {"far": 1.0})
+    monkeypatch.setitem(presets.PRESETS, "general", replace(presets.GENERAL, shares={"far": 1.0}))
     monkeypatch.setattr(mixing, "MOST_BESIDE", 0)
     corpus = create_corpus(name="House", owner=people.olga)
     hours, pay = add_text(corpus, "canteen.md", HOURS), add_text(corpus, "pay.md", PAY)
