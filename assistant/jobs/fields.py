@@ -22,9 +22,9 @@ class Wanted:
 CONTRACT = (
     Wanted("Parties", "Who are the parties to this agreement?"),
     Wanted("Effective date", "On which date does this agreement take effect?"),
-    Wanted("Term", "How long is the term of this agreement?"),
-    Wanted("Notice period", "How many days of notice are needed to terminate this agreement?"),
-    Wanted("Payment terms", "Within how many days are invoices payable?"),
+    Wanted("Term", "How long is the term?"),
+    Wanted("Notice period", "What is the notice period?"),
+    Wanted("Payment terms", "When are invoices payable?"),
     Wanted("Liability cap", "To what amount is liability limited?"),
     Wanted("Governing law", "Which law governs this agreement?"),
 )
