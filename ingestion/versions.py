@@ -18,11 +18,12 @@ _DRAFT_WORDS = frozenset({"draft", "wip"})
 _IDLE_WORDS = frozenset({"final", "approved", "signed", "copy", "current", "latest"})
 _DATE = re.compile(r"\b(?:19|20)\d\d(?: (?:0[1-9]|1[0-2])(?: (?:0[1-9]|[12]\d|3[01]))?| q[1-4])?\b")
 _VERSION = re.compile(r"\b(?:v|version|rev|revision|edition|issue) ?(\d{1,3}(?: \d{1,3}){0,2})\b")
+_RETIRED = r"(?:superseded|obsolete|withdrawn|archived|deprecated|no longer (?:in force|valid|in use))\b"
 _SAYS_RETIRED = re.compile(
-    r"^\W*(?:(?:document )?status\W+)?(?:this (?:version|document|policy|page) (?:is|was|has been) )?"
-    r"(?:superseded|obsolete|withdrawn|archived|deprecated|no longer (?:in force|valid|in use))\b",
+    rf"^\W*(?:(?:(?:document )?status\W+|this (?:version|document|policy|page) (?:is|was|has been) ){_RETIRED}"
+    rf"|{_RETIRED}(?=\W*$|\s*[.,:;!(–—]|\s+-\s|\s+(?:by|on|since|as of|from|see|and replaced|with effect)\b))",
     re.IGNORECASE | re.MULTILINE,
-)
+)  # “Archived records are kept” says it of something else
 _MIN_LETTERS = 4  # of what is left of a name without its marks; less names nothing
 
 

@@ -56,6 +56,11 @@ def test_it_makes_no_versions_across_corpora() -> None:
         ("> This policy is no longer in force.", True),
         ("The policy of 2023 was superseded by this one.", False),
         ("A contract may be withdrawn within two weeks.", False),
+        ("OBSOLETE - see version 3", True),
+        ("Withdrawn with effect from 1 May", True),
+        ("This policy is withdrawn and must not be used.", True),
+        ("# Records\n\nArchived records are kept for ten years.", False),
+        ("Superseded versions must be destroyed.", False),
         ("x" * 700 + "\nSuperseded.", False),
     ],
 )
