@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import zip_longest
 
 from django.db.models import QuerySet
@@ -24,6 +25,7 @@ _SAYS_RETIRED = re.compile(
     rf"|{_RETIRED}(?=\W*$|\s*[.,:;!(–—]|\s+-\s|\s+(?:by|on|since|as of|from|see|and replaced|with effect)\b))",
     re.IGNORECASE | re.MULTILINE,
 )  # “Archived records are kept” says it of something else
+MOST_VERSIONS = 100  # a name that more documents have is that of a series, such as invoices; none of them replaces another
 _MIN_LETTERS = 4  # of what is left of a name without its marks; less names nothing
 
 
@@ -41,6 +43,7 @@ class Edition:
     marks: tuple[str, ...]
 
 
+@lru_cache(maxsize=4096)
 def read_edition(source_name: str) -> Edition:
     """`handbook/archive/travel-policy-2023.docx` is of the family “travel policy”, retired, of 2023."""
     *folders, name = source_name.casefold().split("/")
@@ -96,9 +99,13 @@ def newer_versions(documents: Iterable[Document], readable: QuerySet[Document]) 
         return {}
     families, corpora = {document.family for document in known}, {document.corpus_id for document in known}
     members = list(readable.filter(family__in=families, corpus__in=corpora, revision__gt=0).only(*_NEEDED).distinct())
+    by_family: dict[tuple[int, str], list[Document]] = {}
+    for member in members:
+        by_family.setdefault((member.corpus_id, member.family), []).append(member)
     newest: dict[int, Document] = {}
     for document in known:
-        for member in members:
+        others = by_family.get((document.corpus_id, document.family), [])
+        for member in others if len(others) <= MOST_VERSIONS else ():
             if is_newer(member, newest.get(document.pk, document)):
                 newest[document.pk] = member
     return newest

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ingestion.models import Document
-from ingestion.versions import is_newer, read_edition, says_retired
+from ingestion.versions import MOST_VERSIONS, is_newer, newest_version, read_edition, says_retired
+from tests.people import People, make_corpora
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,19 @@ def test_it_sees_where_a_document_says_that_it_is_superseded(text: str, *, expec
     assert says_retired(text) is expected
 
 
-def document(pk: int, name: str) -> Document:
+@pytest.mark.django_db
+@pytest.mark.parametrize(("others", "is_told"), [(MOST_VERSIONS - 1, True), (MOST_VERSIONS, False)])
+def test_it_takes_a_name_that_very_many_share_for_a_series(people: People, others: int, *, is_told: bool) -> None:
+    handbook = make_corpora(people)[0]
+    partition = handbook.partitions.create()
+    rows = [document(None, f"invoice v{number}.pdf") for number in range(others + 1)]
+    for row in rows:
+        row.corpus, row.partition, row.revision, row.size = handbook, partition, 1, 1
+    Document.objects.bulk_create(rows)
+    newest = newest_version(Document.objects.get(source_name="invoice v0.pdf"), Document.objects.all())
+    assert bool(newest) is is_told
+
+
+def document(pk: int | None, name: str) -> Document:
     edition = read_edition(name)
     return Document(pk=pk, corpus_id=1, source_name=name, family=edition.family, is_retired=edition.is_retired)
