@@ -26,18 +26,22 @@ def in_force(question: str, chunks: Mapping[int, Chunk]) -> dict[int, Chunk]:
 
 def superseded(question: str, chunks: Iterable[Chunk]) -> dict[int, Chunk]:
     """The passages that give way, each with the one in force."""
+    from retrieval.terms import passage_terms, query_terms
+
     known = [(chunk, _words(chunk.text)) for chunk in chunks if chunk.document.family]
     if len(known) < 2 or ASKS_FOR_EARLIER.search(question):
         return {}
-    asked = _words(question)
+    asked = {term for term in query_terms(question) if not any(map(str.isdigit, term))}  # numbers change between versions
     found = {}
     for old, own in known:
         if _names(question, old.document.source_name):
             continue
         for new, words in known:
-            if is_newer(new.document, old.document) and asked & own <= words and _are_alike(own, words):
-                found[old.pk] = new
-                break
+            if is_newer(new.document, old.document) and _are_alike(own, words):
+                said = asked & passage_terms(old.text)  # by stems: what only the earlier version says of a “dog” is kept
+                if said and said <= passage_terms(new.text):
+                    found[old.pk] = new
+                    break
     return found
 
 

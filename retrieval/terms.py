@@ -48,6 +48,11 @@ def query_terms(question: str) -> list[str]:
     return list(dict.fromkeys(terms))[:MOST_TERMS]
 
 
+def passage_terms(text: str) -> frozenset[str]:
+    """The distinct words of a passage as they stand in the index, all of them."""
+    return frozenset(analyser().analyze(without_surrogates(text)))
+
+
 @dataclass(frozen=True, slots=True)
 class Clause:
     """What BM25 looks for in a field: a term, or two that stand close to each other, in this order."""

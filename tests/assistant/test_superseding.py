@@ -12,7 +12,8 @@ from django.urls import reverse
 
 from assistant.asking import ask
 from assistant.models import Answer
-from ingestion.models import Corpus, Document
+from assistant.superseding import superseded
+from ingestion.models import Chunk, Corpus, Document
 from ingestion.services import narrow_document
 from ingestion.worker import work_until_empty
 from tests.assistant.pages import HTMX, client_of, text_of
@@ -33,6 +34,19 @@ def handbook(people: People) -> Corpus:
     add_text(handbook, "archive/travel-policy-2023.md", OLD + RAIL)
     add_text(handbook, "travel-policy-2026.md", NEW)
     return handbook
+
+
+def test_it_keeps_what_only_an_earlier_version_says() -> None:
+    old, new = (
+        Chunk(pk=pk, text=text, document=Document(pk=pk, corpus_id=1, source_name=name, family="travel policy"))
+        for pk, name, text in (
+            (1, "travel policy 2023.md", "Employees fly economy within Europe and business class overseas. A dog may fly along."),
+            (2, "travel policy 2026.md", "Employees fly economy within Europe and premium economy class overseas."),
+        )
+    )
+    assert superseded("What is the class overseas?", [old, new]) == {1: new}
+    for question in ("Can I take my dog?", "Are dogs allowed?", "Can pets come with me?"):
+        assert superseded(question, [old, new]) == {}
 
 
 def quoted(people: People, question: str) -> str:
