@@ -27,7 +27,7 @@ _DECLARES = re.compile(
     re.IGNORECASE,
 )
 _CALLED = re.compile(r"(?P<name>[A-Za-z_$][\w$]*)\s*\(")
-_COMMENT = re.compile(r"\s*(?:///?!?|/\*\*?|\*/|\*(?![^\s/])|#(?=\s|$)|--)\s?(?P<words>.*?)\s*(?:\*/)?\s*$")
+_COMMENT = re.compile(r"\s*(?:///?!?|/\*\*?|\*/|\*(?![^\s/])|#(?=\s|$)|--)\s?(?P<words>.*)")
 _MARKED = re.compile(r"\s*(?:@\w|#\[)")  # annotations between the comment and what it is about
 
 
@@ -126,7 +126,8 @@ def _add_code(builder: DocumentBuilder, lines: list[str]) -> None:
         builder.leave_headings()
         builder.heading(name_declared(lines, place), 1)
         builder.code(lines[place])
-        words = [match["words"] for line in lines[start:place] if (match := _COMMENT.match(line)) and not _MARKED.match(line)]
+        matches = [_COMMENT.match(line) for line in lines[start:place] if not _MARKED.match(line)]
+        words = [match["words"].rstrip().removesuffix("*/").rstrip() for match in matches if match]
         add_text(builder, "\n".join(words), has_headings=False)
         builder.code("\n".join(lines[place + 1 : end]))
 

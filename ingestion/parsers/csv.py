@@ -45,7 +45,7 @@ def _build(rows: list[list[str]]) -> ParsedDocument:
     builder = DocumentBuilder()
     if len(rows) > 1 and names_columns(rows[0]) and reads_as_records(rows[1:]):
         for number, row in enumerate(rows[1:], start=1):
-            add_record(builder, list(zip_longest(rows[0], row[: len(rows[0])], fillvalue="")), number)
+            add_record(builder, list(zip_longest(rows[0], row, fillvalue="")), number)
         return builder.build()
     table = builder.start_table()
     for row in rows:

@@ -12,7 +12,8 @@ from ingestion.parsers.builder import DocumentBuilder
 from ingestion.parsers.eml import add_message, header_of, read_message, warn_of_attachments
 
 MAX_MESSAGES = 5_000
-_BEGINS = re.compile(rb"(?:\A|\n\r?\n)From [^\n]*\n")  # a line of the body that begins so is written as ">From "
+# A line of the body that begins so should be written as ">From ", and is not by every program: no header follows it.
+_BEGINS = re.compile(rb"(?:\AFrom [^\n]*\n|\n\r?\nFrom [^\n]*\n(?=[!-9;-~]+[ \t]*:|>From ))")
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _ID = re.compile(r"<[^<>\s]{1,200}>")
 _ANSWERED = re.compile(r"^(?:\s*(?:re|aw|fw|fwd|wg|antw|sv|vs|r)\s*(?:\[\d+\])?\s*:)+\s*", re.IGNORECASE)

@@ -65,7 +65,7 @@ REFUSED: list[tuple[str, str, Make, set[str]]] = [
     ("a mail with a giant header", "a.eml", lambda: LONG_HEADER, {"header_too_long"}),
     ("a table of too many cells", "a.csv", lambda: b"," * 1_100_000, {"too_many_cells"}),
     ("a quotation without end", "a.csv", lambda: b'a,"' + b"b" * 1_200_000, {"damaged"}),
-    ("a mailbox of too many messages", "a.mbox", lambda: b"From a\n\n\n" * 5_001, {"too_many_messages"}),
+    ("a mailbox of too many messages", "a.mbox", lambda: b"From a\nTo: b\n\n\n" * 5_001, {"too_many_messages"}),
     ("a mailbox with a giant header", "a.mbox", lambda: b"From a\n" + LONG_HEADER, {"header_too_long"}),
     ("a page that says it is a mailbox", "a.mbox", lambda: b"<html>From a</html>", {"mislabelled"}),
     ("lists in lists without end", "a.json", lambda: b"[" * 200_000, {"nested_too_deeply"}),

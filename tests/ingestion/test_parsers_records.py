@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,29 @@ def test_it_puts_the_messages_of_a_thread_together(tmp_path: Path) -> None:
         "From: Ben <ben@example.org>", "The fuse was blown. Change it.",
         "From: Ada <ada@example.org>", "It works again.",
     ]  # fmt: skip
+
+
+def test_it_begins_no_message_at_a_line_that_no_header_follows(tmp_path: Path) -> None:
+    body = "Meet at the gate.\n\nFrom here on we walk.\n\nBring water.\n"
+    parsed = parse(tmp_path, "a.mbox", f"From ada@example.org Thu Jan  1 10:00:00 2026\nSubject: Walk\n\n{body}")
+    assert [text for path, kind, text in parts(parsed) if kind != "heading"] == [
+        "Meet at the gate.", "From here on we walk.", "Bring water.",
+    ]  # fmt: skip
+
+
+def test_it_keeps_the_cells_of_a_record_that_no_column_names(tmp_path: Path) -> None:
+    rows = [f"Gate {number},{'It does not start. ' * 40},the fuse of hall {number} was blown" for number in range(3)]
+    parsed = parse(tmp_path, "a.csv", "\n".join(["Subject,Conversation", *rows]))
+    assert "the fuse of hall 2 was blown" in parsed.text
+
+
+def test_it_reads_a_comment_of_spaces_at_once(tmp_path: Path) -> None:
+    script = "// Opens the gate." + " " * 1_500 + "!\n/* Closes it. */\nexport function close() {\n}\n"
+    started = time.process_time()
+    parsed = parse(tmp_path, "a.js", script)
+    assert time.process_time() - started < 5
+    assert ("close", "paragraph") in [(path, kind) for path, kind, _ in parts(parsed)]
+    assert "*/" not in parsed.text
 
 
 def test_it_reads_long_rows_as_records_and_short_ones_as_a_table(tmp_path: Path) -> None:
