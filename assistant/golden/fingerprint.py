@@ -26,7 +26,8 @@ from specialists.models import RoutingRule
 PARTS = (Trigger.MODEL, Trigger.PROMPT, Trigger.THRESHOLD, Trigger.INDEX)
 _CODE = (
     "assistant/answering.py", "assistant/tiers.py", "assistant/composing.py", "assistant/followups.py",
-    "assistant/calibration/services.py", "specialists/**/*.py", "retrieval/*.py", "ingestion/chunking.py",
+    "assistant/superseding.py", "assistant/calibration/services.py", "specialists/**/*.py", "retrieval/*.py",
+    "ingestion/chunking.py", "ingestion/versions.py",
 )  # fmt: skip
 _NOT_ANSWERING = ("training", "management", "migrations", "data", "models.py", "apps.py", "evaluation.py")
 _NOT_WEIGHTS = ("checkpoint.safetensors", "MODEL_CARD.md", "card.json", "refusal.json", "ranking.json")  # figures may change
