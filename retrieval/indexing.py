@@ -80,10 +80,10 @@ def stored_vectors(partition: str, ids: Sequence[int], *, embedder: str) -> dict
         if snapshot is None:
             return {}
         snapshot.check_embedder(embedder)
-    except RetrievalError:
+        found = np.intersect1d(np.array(ids, np.int64), snapshot.index.ids())
+        return dict(zip(found.tolist(), snapshot.index.vectors(found), strict=True))
+    except (RetrievalError, KeyError):  # of an index that another process writes in place, one may have gone just now
         return {}
-    found = np.intersect1d(np.array(ids, np.int64), snapshot.index.ids())
-    return dict(zip(found.tolist(), snapshot.index.vectors(found), strict=True))
 
 
 def remove_passages(partition: str, ids: Sequence[int], *, wait_s: float = 60) -> None:

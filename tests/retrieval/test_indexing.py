@@ -15,7 +15,15 @@ from retrieval import partitions
 from retrieval.embedders import get_embedder
 from retrieval.errors import RetrievalError
 from retrieval.indexes import index_class
-from retrieval.indexing import check_partition, drop_partition, list_partitions, partition_ids, remove_passages, write_passages
+from retrieval.indexing import (
+    check_partition,
+    drop_partition,
+    list_partitions,
+    partition_ids,
+    remove_passages,
+    stored_vectors,
+    write_passages,
+)
 from retrieval.passages import Passage
 from retrieval.search import search
 from tests.retrieval.writing import found, start_writer, write
@@ -36,6 +44,20 @@ def _copy_folder(settings: Any, name: str) -> Path:
 
 def partition_lexical(question: str) -> list[int]:
     return [hit.id for hit in search(question, scope=["partition-1"]).lexical]
+
+
+@pytest.mark.parametrize("error", [KeyError("gone"), RetrievalError("index_corrupt", "It was changed.")])
+def test_it_takes_over_no_vectors_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """They are embedded anew, and the worker goes on."""
+
+    def refuse(*args: object) -> None:
+        raise error
+
+    write("partition-1", {1: "a heron"})
+    name = get_embedder().name
+    assert set(stored_vectors("partition-1", [1, 2], embedder=name)) == {1}
+    monkeypatch.setattr(index_class(), "vectors", refuse)
+    assert stored_vectors("partition-1", [1, 2], embedder=name) == {}
 
 
 def test_it_replaces_a_passage_that_is_written_again() -> None:
