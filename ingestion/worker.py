@@ -55,8 +55,10 @@ class _Line:
     nothing else is queued."""
 
     def __init__(self, parsers: ThreadPoolExecutor, embedding: ThreadPoolExecutor) -> None:
+        from retrieval.builds import get_search_embedder
         from retrieval.embedders import get_embedder
 
+        get_search_embedder()  # what cannot be loaded is told before a document is claimed, which would be charged with it
         self._count_tokens = get_embedder().count_tokens
         self._parsers = parsers
         self._pool = embedding

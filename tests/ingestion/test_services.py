@@ -16,6 +16,7 @@ from ingestion.permissions import readable_chunks, readable_documents, readable_
 from ingestion.verification import verify
 from ingestion.worker import ingest, work_until_empty
 from retrieval.embedders import get_embedder
+from retrieval.errors import RetrievalError
 from retrieval.indexing import partition_ids
 from retrieval.search import search
 from tests.people import LEAVE, People, add_text, make_corpora
@@ -83,6 +84,19 @@ def test_it_embeds_only_the_passages_that_have_changed(people: People, handbook:
     assert "nine months" in found_texts(people.ben, "sabbatical without pay")
     assert "Call before nine" in found_texts(people.ben, "what to do when sick")
     assert verify() == []
+
+
+def test_it_charges_no_document_with_an_embedder_that_cannot_be_loaded(handbook: Corpus, settings: Any) -> None:
+    document = add(handbook, "leave.md", LEAVE).document
+    builds = Path(settings.INDEXES_DIR) / "builds.json"
+    builds.parent.mkdir(parents=True, exist_ok=True)
+    builds.write_text("{")
+    with pytest.raises(RetrievalError, match="builds_corrupt"):
+        work_until_empty()
+    document.refresh_from_db()
+    assert (document.state, document.attempts) == (DocumentState.QUEUED, 0)
+    builds.unlink()
+    assert work_until_empty() == 1
 
 
 def test_it_reads_the_next_documents_while_a_batch_is_embedded(
