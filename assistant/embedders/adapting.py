@@ -64,7 +64,7 @@ def adapt(wanted: Adaptation, bar: Bar) -> Report:
     The rows and the checkpoint hold the documents' words; both are deleted at the end."""
     found = document_pairs(wanted.corpora)
     seed = wanted.recipe.seed
-    plan = _begin(wanted, {section.document for section in found.sections.values()})
+    plan = _begin(wanted, found)
     held_out = frozenset(plan["held_out"])
     judged = judged_questions(found, held_out=held_out, seed=seed)
     if len(judged.questions) < LEAST_JUDGED:
@@ -85,7 +85,7 @@ def adapt(wanted: Adaptation, bar: Bar) -> Report:
     return report
 
 
-def _begin(wanted: Adaptation, documents: set[int]) -> dict[str, Any]:
+def _begin(wanted: Adaptation, found: DocumentPairs) -> dict[str, Any]:
     """What an earlier call of the same kind noted: documents that came since are not held out, where others were trained on.
 
     SpecialistError `other_training` where it was of another kind."""
@@ -96,10 +96,9 @@ def _begin(wanted: Adaptation, documents: set[int]) -> dict[str, Any]:
     path = wanted.output / PLAN
     wanted.output.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.is_file():
-        held_out = sorted(
-            document for document, _ in hold_out({(document, 0) for document in documents}, seed=wanted.recipe.seed)
-        )
-        return {"asked": asked, "held_out": held_out, "trained_on": [], "pairs": 0}
+        chosen = hold_out({(section.unit[0], 0) for section in found.sections.values()}, seed=wanted.recipe.seed)
+        held_out = {section.document for section in found.sections.values() if (section.unit[0], 0) in chosen}
+        return {"asked": asked, "held_out": sorted(held_out), "trained_on": [], "pairs": 0}
     plan: dict[str, Any] = json.loads(path.read_bytes())
     if plan["asked"] != asked or (wanted.output / REPORT).is_file():
         message = f"{wanted.output} holds an embedder already, or an unfinished one with other settings. Give another --output."

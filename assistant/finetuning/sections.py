@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from django.contrib.auth.models import User
@@ -15,12 +17,13 @@ from assistant.finetuning.shapes import shaped_pairs, with_parts
 from assistant.golden.editing import key_of
 from assistant.golden.models import GoldenQuestion
 from assistant.models import Feedback
-from ingestion.models import Chunk, Corpus, Partition
+from ingestion.models import Chunk, Corpus, Document, Partition
 from specialists.finetuning.pairs import MOST_ANSWER, Pair, Section, pairs_of, sentence_with
 from specialists.models import TrainingExample
 from specialists.router.types import SPECIALIST
 
 MOST_SECTIONS = 50_000
+MOST_VERSIONS = 5
 
 
 def read_sections(partitions: Sequence[Partition]) -> dict[int, Section]:
@@ -30,13 +33,26 @@ def read_sections(partitions: Sequence[Partition]) -> dict[int, Section]:
         .select_related("document")
         .order_by("document_id", "position")[:MOST_SECTIONS]
     )
+    documents = Document.objects.filter(partition__in=partitions, revision__gt=0).only("pk", "corpus_id", "family")
+    versions = _versions(documents.iterator(chunk_size=2000))
     sections: dict[int, Section] = {}
     before: tuple[int, tuple[str, ...]] | None = None
     for chunk in chunks.iterator(chunk_size=500):
         place = (chunk.document_id, tuple(chunk.heading_path))
-        sections[chunk.pk] = section_of(chunk, is_first=place != before)
+        section = section_of(chunk, is_first=place != before)
+        sections[chunk.pk] = replace(section, stands_for=versions.get(chunk.document_id, 0))
         before = place
     return with_parts(sections)
+
+
+def _versions(documents: Iterable[Document]) -> dict[int, int]:
+    """For each document that has other versions, the one that stands for all of them. Many of one name are a series (minutes,
+    reports), whose issues say different things."""
+    families: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+    for document in documents:
+        if document.family:
+            families[document.corpus_id, document.family].append(document.pk)
+    return {pk: min(members) for members in families.values() if 1 < len(members) <= MOST_VERSIONS for pk in members}
 
 
 def section_of(chunk: Chunk, *, is_first: bool) -> Section:

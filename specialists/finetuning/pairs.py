@@ -43,10 +43,12 @@ class Section:
     is_first: bool = True  # of the passages under its heading
     start: int = 0  # where its text begins in the document's
     part: int = 0  # of a file of many tickets or contracts: which of them; what is held out is never half of one
+    stands_for: int = 0  # of a document with other versions: the one that stands for all of them; 0 is itself
 
     @property
     def unit(self) -> tuple[int, int]:
-        return self.document, self.part
+        """What is held out or trained on as a whole. Versions of a document say much the same, so they go together."""
+        return self.stands_for or self.document, self.part
 
 
 @dataclass(frozen=True, slots=True)

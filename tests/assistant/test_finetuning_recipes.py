@@ -137,3 +137,12 @@ def test_a_file_that_was_replaced_since_its_passages_were_read_gives_no_rows(peo
 
     DocumentText.objects.update(text="Something else. " * 200)
     assert list(shaped_pairs(sections)) == []
+
+
+def test_versions_of_a_document_are_held_out_or_trained_on_together(people: People) -> None:
+    corpus = create_corpus(name="House", owner=people.olga)
+    for name in ("travel-policy-2023.md", "travel-policy-2026.md", "leave.md"):
+        add_text(corpus, name, f"# {name}\n\nThe hotel of {name} costs at most 140 pounds.\n")
+    sections = read_sections(list(corpus.partitions.all()))
+    units = {str(section.title): section.unit for section in sections.values()}
+    assert units["travel-policy-2023.md"] == units["travel-policy-2026.md"] != units["leave.md"]
