@@ -67,7 +67,7 @@ def test_it_sends_a_refused_question_to_its_owner_and_learns_the_answer(
     ada.get_by_role("link", name=re.compile(QUESTION.rstrip("?"))).click()
     expect(ada.locator("main")).to_contain_text("I start there on Monday.")
     ada.get_by_label("Your reply to ben").fill(REPLY)
-    ada.get_by_role("button", name="Reply").click()
+    ada.get_by_role("button", name="Reply", exact=True).click()
     ada.get_by_text("Make it a document", exact=True).click()
     ada.get_by_role("button", name="Make the document").click()
     expect(ada.locator("main")).to_contain_text("It is searched as soon as it is indexed")
