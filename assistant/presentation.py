@@ -47,8 +47,8 @@ class PresentedCitation:
     is_available: bool
     start: int
     end: int
-    is_retired: bool = False  # its document says that it is superseded
-    newer: str = ""  # the title of the newest version of its document that the viewer may read
+    is_retired: bool = False  # its document is superseded, by its name or its first lines
+    newer: str = ""  # the title of the newest document of its name that the viewer may read
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def _passage(citation: PresentedCitation) -> dict[str, Any]:
     return {
         "document": citation.document_id, "title": citation.title, "place": citation.place, "quote": citation.quote,
         "start": citation.start, "end": citation.end, "updated": citation.updated.isoformat() if citation.updated else None,
-        "is_superseded": citation.is_retired or bool(citation.newer), "newer": citation.newer or None,
+        "is_superseded": citation.is_retired, "newer": citation.newer or None,
     }  # fmt: skip
 
 

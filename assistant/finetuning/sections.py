@@ -23,7 +23,7 @@ from specialists.models import TrainingExample
 from specialists.router.types import SPECIALIST
 
 MOST_SECTIONS = 50_000
-MOST_VERSIONS = 5
+MOST_HELD_TOGETHER = 5  # documents of one name
 
 
 def read_sections(partitions: Sequence[Partition]) -> dict[int, Section]:
@@ -52,7 +52,7 @@ def _versions(documents: Iterable[Document]) -> dict[int, int]:
     for document in documents:
         if document.family:
             families[document.corpus_id, document.family].append(document.pk)
-    return {pk: min(members) for members in families.values() if 1 < len(members) <= MOST_VERSIONS for pk in members}
+    return {pk: min(members) for members in families.values() if 1 < len(members) <= MOST_HELD_TOGETHER for pk in members}
 
 
 def section_of(chunk: Chunk, *, is_first: bool) -> Section:

@@ -88,7 +88,7 @@ def test_it_tells_whoever_reads_an_earlier_version(people: People, handbook: Cor
     old = Document.objects.get(source_name__contains="2023")
     row = rail_answer(people, old)
     page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
-    assert "there is “Travel policy 2026”" in page
+    assert "Superseded by “Travel policy 2026”" in page
     panel = client_of(people.ben).get(reverse("assistant:citation", args=[row.pk, 1]), headers=HTMX).content.decode()
     newest = reverse("ingestion:document", args=[Document.objects.get(source_name__contains="2026").pk])
     assert "The newest of this name is" in panel
@@ -120,4 +120,13 @@ def rail_answer(people: People, document: Document) -> Answer:
 def test_it_says_that_a_document_calls_itself_superseded(people: People, handbook: Corpus) -> None:
     document = add_text(handbook, "parking.md", "# Parking\n\nSuperseded.\n\nA space costs 20 pounds a month in the yard.\n")
     page: Any = text_of(client_of(people.ben), reverse("ingestion:document", args=[document.pk]))
-    assert "says that it is superseded" in page
+    assert "this document is superseded" in page
+
+
+def test_it_calls_an_issue_of_a_series_no_superseded_version(people: People, handbook: Corpus) -> None:
+    march = add_text(handbook, "minutes-2026-03.md", "# Minutes of March\n\nThe roof of the yard is mended in May.\n")
+    add_text(handbook, "minutes-2026-04.md", "# Minutes of April\n\nA second gateway is bought for Porto.\n")
+    row = make_answered(people.ben, "When is the roof mended?", [(march, "The roof of the yard is mended in May.")])
+    page = text_of(client_of(people.ben), reverse("assistant:conversation", args=[row.conversation_id]))
+    assert "A newer one has the same name: “Minutes of April”" in page
+    assert "Superseded" not in page
