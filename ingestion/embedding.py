@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from ingestion.models import Chunk
+from ingestion.known_vectors import known_vectors
 from ingestion.pipeline import Draft, make_live, report_progress
 from retrieval.passages import FloatMatrix, Passage
 
@@ -28,7 +28,7 @@ class EmbeddingBatch:
         self._passages = [Passage(chunk.pk, chunk.text, chunk.context) for draft in drafts for chunk in draft.chunks]
         self._vectors: FloatMatrix = np.zeros((len(self._passages), self._embedder.dimension), np.float32)
         self._is_done = np.zeros(len(self._passages), bool)
-        self._take_over_unchanged()
+        self._take_over_known()
         self._embedding: Future[None] = pool.submit(self._embed)
 
     @property
@@ -63,25 +63,17 @@ class EmbeddingBatch:
         ends = accumulate((len(draft.chunks) for draft in self.drafts), initial=0)
         return zip(self.drafts, (slice(start, end) for start, end in pairwise(ends)), strict=True)
 
-    def _take_over_unchanged(self) -> None:
-        """A passage that the live version of its document has, word for word, has its vector in the index already."""
-        from retrieval.indexing import stored_vectors
-
-        for draft, rows in self._rows_of_drafts():
-            document = draft.claim.document
-            if not document.revision:
-                continue
-            live = Chunk.objects.filter(document=document.pk, revision=document.revision).values_list("context", "text", "pk")
-            ids = {(context, text): pk for context, text, pk in live}
-            known = stored_vectors(document.partition.key, list(ids.values()), embedder=self._embedder.name)
-            for row in range(rows.start, rows.stop):
-                vector = known.get(ids.get((self._passages[row].context, self._passages[row].text), -1))
-                if vector is not None:
-                    self._vectors[row], self._is_done[row] = vector, True
+    def _take_over_known(self) -> None:
+        chunks = [chunk for draft in self.drafts for chunk in draft.chunks]
+        for row, vector in known_vectors(chunks, self._embedder.name).items():
+            self._vectors[row], self._is_done[row] = vector, True
 
     def _embed(self) -> None:
-        missing = np.flatnonzero(~self._is_done)
-        for start in range(0, len(missing), EMBED_AT_ONCE):
-            rows = missing[start : start + EMBED_AT_ONCE]
-            self._vectors[rows] = self._embedder.embed_passages([self._passages[row].searchable_text for row in rows])
-            self._is_done[rows] = True
+        missing: dict[str, list[int]] = {}  # what stands in several places of a batch is embedded once
+        for row in np.flatnonzero(~self._is_done).tolist():
+            missing.setdefault(self._passages[row].searchable_text, []).append(row)
+        texts = list(missing)
+        for start in range(0, len(texts), EMBED_AT_ONCE):
+            some = texts[start : start + EMBED_AT_ONCE]
+            for text, vector in zip(some, self._embedder.embed_passages(some), strict=True):
+                self._vectors[missing[text]], self._is_done[missing[text]] = vector, True

@@ -138,6 +138,7 @@ class Chunk(models.Model):
     heading_path = models.JSONField(default=list, blank=True)
     context = models.TextField(blank=True)  # embedded with the text, not shown as text
     text = models.TextField()
+    content_key = models.BigIntegerField(null=True, db_index=True)  # of context and text; none for what an earlier release wrote
     sentences = models.JSONField(default=list, blank=True)  # [[start, end], …] as spans of the document's text
 
     class Meta:

@@ -17,6 +17,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from ingestion.chunking import ChunkDraft, chunk_document
+from ingestion.known_vectors import content_key
 from ingestion.models import Chunk, Document, DocumentState, DocumentText, PendingRemoval
 from ingestion.parsers.base import ParsedDocument, ParseError
 from ingestion.parsers.sandbox import parse_file
@@ -179,10 +180,11 @@ def draft(claim: Claim, parsed: ParsedDocument, count_tokens: Callable[[Sequence
 
 
 def _chunk(document: Document, parsed: ParsedDocument, item: ChunkDraft) -> Chunk:
+    text = parsed.text[item.start : item.end]
     return Chunk(
         document=document, revision=document.revision + 1, position=item.position, start=item.start, end=item.end,
         page=item.page, sheet=item.sheet or "", heading_path=list(item.heading_path), context=item.context,
-        text=parsed.text[item.start : item.end], sentences=[list(span) for span in item.sentences],
+        text=text, content_key=content_key(item.context, text), sentences=[list(span) for span in item.sentences],
     )  # fmt: skip
 
 
