@@ -129,6 +129,7 @@ urlpatterns = [
     path(f"{_DATA_SET}/rows/<int:row_id>/drop", specialists.drop_row, name="drop_row"),
     path(f"{_DATA_SET}/train", versions.new_version, name="new_version"),
     path(f"{_VERSION}/", versions.version, name="version"),
+    path(f"{_VERSION}/answers/", versions.judged_answers, name="judged_answers"),
     path(f"{_VERSION}/stop", versions.stop_version, name="stop_version"),
     path(f"{_VERSION}/retry", versions.retry_training, name="retry_version"),
     path(f"{_VERSION}/promote", versions.promote_version, name="promote_version"),

@@ -121,6 +121,7 @@ ROUTES: dict[str, Rule] = {
     "assistant:drop_row": _MANAGER_ACT,
     "assistant:new_version": _MANAGER_FORM,
     "assistant:version": _MANAGER_PAGE,
+    "assistant:judged_answers": _MANAGER_PAGE,
     "assistant:stop_version": _MANAGER_ACT,
     "assistant:retry_version": _MANAGER_ACT,
     "assistant:promote_version": _MANAGER_ACT,

@@ -255,6 +255,17 @@ _MODEL_IN_PROCESS: dict[str, Any] = {
     },
 }
 LANGUAGE_MODEL = _MODEL_IN_PROCESS if _model_folder else _MODEL_SERVER
+# A larger model that is asked, while a specialist is judged, whether answers are right; without one, words are compared.
+_judge_url = env_str("JUDGE_MODEL_URL")
+JUDGE_MODEL: dict[str, Any] = {
+    "BACKEND": "specialists.language_models.openai_server.OpenAIServer" if _judge_url else "",
+    "OPTIONS": {
+        "url": _judge_url,
+        "model": env_str("JUDGE_MODEL_NAME", "default"),
+        "key": env_secret("JUDGE_MODEL_KEY"),
+        "networks": env_list("LANGUAGE_MODEL_NETWORKS", _PRIVATE_NETWORKS),
+    },
+}
 # Fine-tuning: of which model, where, and whether the embedded worker starts the trainer or another host runs it.
 FINETUNING_BASE = env_str("FINETUNING_BASE", _model_folder)
 FINETUNING_DEVICE = env_str("FINETUNING_DEVICE", "auto")

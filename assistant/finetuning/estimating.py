@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from assistant.finetuning.bases import find_base
 from assistant.finetuning.models import DataSet, Split
 from assistant.finetuning.rows import rows_of
-from assistant.finetuning.training import find_base
 from ingestion.connections import lend_connection
 from specialists.errors import SpecialistError
 from specialists.finetuning.recipe import FinetuneRecipe

@@ -233,6 +233,27 @@ class TrainedDocument(models.Model):
         return f"{self.version_id}: {self.document_id}"
 
 
+class JudgedAnswer(models.Model):
+    """What both wrote to a held-out row: the words behind a verdict. It goes with the row, and so with the row's document."""
+
+    version = models.ForeignKey(SpecialistVersion, on_delete=models.CASCADE, related_name="judged_answers")
+    row = models.ForeignKey(DataSetRow, on_delete=models.CASCADE, related_name="+")
+    is_planted = models.BooleanField(default=False)  # an instruction stood in one of its passages
+    incumbent_text = models.TextField(blank=True)
+    candidate_text = models.TextField(blank=True)
+    incumbent_score = models.FloatField()  # of the main measure, 0 to 1
+    candidate_score = models.FloatField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["row__position"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["version", "row"], name="one_judged_answer_per_row")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version_id}: {self.row_id}"
+
+
 class VersionChange(models.Model):
     """Who put which version into use or out of it, when, and why."""
 

@@ -24,8 +24,12 @@ MOST_JUDGED = 200
 
 def rows_of(data_set: DataSet, split: str) -> list[Row]:
     """The kept rows of a part, in their order."""
+    return list(_rows_by_id(data_set, split).values())
+
+
+def _rows_by_id(data_set: DataSet, split: str) -> dict[int, Row]:
     rows = whole_rows(data_set).filter(is_dropped=False, split=split).prefetch_related("passages")
-    return [_row(row) for row in rows]
+    return {row.pk: _row(row) for row in rows}
 
 
 def _row(row: DataSetRow) -> Row:
@@ -33,11 +37,11 @@ def _row(row: DataSetRow) -> Row:
     return Row(row.question, passages, row.answer, row.gold_chunk, row.rejected)
 
 
-def to_judge(data_set: DataSet) -> list[Row]:
-    """Of the held-out rows at most MOST_JUDGED, spread over all of them."""
-    rows = rows_of(data_set, Split.HELD_OUT)
+def to_judge(data_set: DataSet) -> dict[int, Row]:
+    """Of the held-out rows at most MOST_JUDGED, spread over all of them, by their ids."""
+    rows = list(_rows_by_id(data_set, Split.HELD_OUT).items())
     step = max(1, -(-len(rows) // MOST_JUDGED))
-    return rows[::step]
+    return dict(rows[::step])
 
 
 @transaction.atomic

@@ -11,35 +11,26 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from assistant.errors import UNEXPECTED
+from assistant.finetuning.bases import find_base
 from assistant.finetuning.claims import KILLED, MAX_ATTEMPTS, Claim
+from assistant.finetuning.judging import judge_version
 from assistant.finetuning.models import SpecialistVersion, VersionState
 from assistant.finetuning.permissions import is_withdrawn
-from assistant.finetuning.registry import in_use
-from assistant.finetuning.rows import freeze, to_judge
+from assistant.finetuning.rows import freeze
 from ingestion.connections import lend_connection
 from ingestion.renewing import renewing
 from specialists.errors import SpecialistError
 from specialists.finetuning.recipe import FinetuneRecipe
-from specialists.finetuning.rows import Row
 from specialists.language_models.adapters import WEIGHTS
-from specialists.language_models.folders import ModelFolder, read_model_folder
 
 if TYPE_CHECKING:
     from specialists.finetuning.training import Told
 
 logger = logging.getLogger(__name__)
 
-NO_BASE = "There is no base model to train on. Set FINETUNING_BASE, or LANGUAGE_MODEL_FOLDER, to a model's folder."
 GONE = "A document that it is trained on was deleted meanwhile. Start it again: it is then trained without."
 STOPPED = "stopped"
 TRAINED = "trained_parameters"  # among the figures of a training that has come to its end
-
-
-def find_base() -> ModelFolder:
-    """Raises SpecialistError."""
-    if not settings.FINETUNING_BASE:
-        raise SpecialistError("no_base", NO_BASE, permanent=True)
-    return read_model_folder(Path(settings.FINETUNING_BASE))
 
 
 def train_version(claim: Claim) -> None:
@@ -52,7 +43,7 @@ def train_version(claim: Claim) -> None:
     try:
         with renewing(claim.renew):
             _train(claim, version)
-            _judge(claim, version)
+            judge_version(claim, version)
     except SpecialistError as error:
         if error.code == STOPPED and claim.should_stop():
             claim.release()
@@ -129,44 +120,3 @@ def _report(claim: Claim, version: SpecialistVersion, told: Told) -> bool:
         return is_held and not is_withdrawn(version)
     finally:
         lend_connection()
-
-
-def _judge(claim: Claim, version: SpecialistVersion) -> None:
-    from specialists.finetuning.gate import decide_promotion
-    from specialists.finetuning.judging import judge_rows, plant
-    from specialists.language_models.local_folder import LocalFolder
-
-    incumbent = in_use(version.specialist)
-    if incumbent is not None and incumbent.base_sha256 != version.base_sha256:
-        incumbent = None  # of another base: it cannot be asked beside this one
-    rows = plant(to_judge(version.data_set), seed=version.data_set.seed)
-    asked: list[tuple[str, list[tuple[Row, bool]]]] = [
-        (incumbent.adapter_name if incumbent else "", rows), (version.adapter_name, rows)
-    ]  # fmt: skip
-    claim.progress(total=2 * len(rows), done=0, incumbent=incumbent)
-    base = find_base()
-    model = LocalFolder(
-        folder=str(base.path), adapters=str(settings.ADAPTERS_DIR), device=settings.FINETUNING_DEVICE, patience_s=3600,
-        quantisation=str(version.recipe.get("quantisation", "")),
-    )  # fmt: skip
-    done = 0
-
-    def on_row() -> bool:
-        nonlocal done
-        done += 1
-        try:
-            return claim.progress(done=done) and not is_withdrawn(version)
-        finally:
-            lend_connection()
-
-    lend_connection()
-    judged = [judge_rows(model, adapter, items, on_row=on_row) for adapter, items in asked]
-    verdict = decide_promotion(*judged)
-    kept: dict[str, Any] = {**verdict.as_json(), "rows": len(rows), "incumbent": incumbent.adapter_name if incumbent else ""}
-    claim.end(
-        state=VersionState.CANDIDATE,
-        is_better=verdict.is_better,
-        verdict=verdict.sentence[:500],
-        judgement=kept,
-        seconds_left=None,
-    )

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 
 from assistant.finetuning import registry
@@ -18,11 +19,14 @@ from assistant.finetuning.forms import RecipeForm, TrialForm
 from assistant.finetuning.models import SpecialistVersion
 from assistant.finetuning.permissions import get_data_set_for, get_version_for
 from assistant.finetuning.presentation import draw_losses, figures_of, in_words, show_version
+from assistant.finetuning.side_by_side import ALL, WHICH, judged_answers_for
 from assistant.finetuning.trials import editing as trials
 from assistant.finetuning.trials.models import Trial
 from assistant.finetuning.trials.presentation import show_trials
 from assistant.views.requests import PersonRequest
 from specialists.finetuning.presets import GENERAL, PRESETS
+
+ANSWERS_SHOWN = 20
 
 
 def new_version(request: PersonRequest, slug: str, number: int) -> HttpResponse:
@@ -60,10 +64,26 @@ def _render_version(request: PersonRequest, row: SpecialistVersion, form: TrialF
     context = {
         "specialist": row.specialist, "version": show_version(row), "row": row, "chart": draw_losses(row), "form": form,
         "changes": row.changes.select_related("changed_by"), "trials": shown,
+        "has_answers": row.judged_answers.exists(),
         "is_tried": any(trial.row.is_running for trial in shown),
         "other_tried": Trial.objects.filter(specialist=row.specialist, ended_at=None).exclude(version=row).first(),
     }  # fmt: skip
     return render(request, "assistant/specialists/version.html", context, status=422 if form.errors else 200)
+
+
+def judged_answers(request: PersonRequest, slug: str, number: int) -> HttpResponse:
+    """What both wrote to the held-out rows, of those that this person may read."""
+    row = get_version_for(request.user, slug, number)
+    which = request.GET.get("show", ALL)
+    if which not in WHICH:
+        raise Http404
+    found = judged_answers_for(request.user, row)
+    context = {
+        "specialist": row.specialist, "row": row, "show": which, "found": found,
+        "counts": [(name, label, count) for (name, label), count in zip(WHICH.items(), found.counts, strict=True)],
+        "page": Paginator(found.of(which), ANSWERS_SHOWN).get_page(request.GET.get("page")),
+    }  # fmt: skip
+    return render(request, "assistant/specialists/judged_answers.html", context)
 
 
 def stop_version(request: PersonRequest, slug: str, number: int) -> HttpResponse:

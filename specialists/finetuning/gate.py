@@ -13,11 +13,12 @@ from specialists.finetuning.judging import Judged
 
 MAIN = "score"
 LABELS = {
-    "score": "right answers and refusals", "citation_precision": "citations that point to the right passage",
+    "score": "right answers and refusals", "graded": "answers that the judge model calls right",
+    "exact": "answers in the very words", "citation_precision": "citations that point to the right passage",
     "citation_recall": "answers that cite the right passage", "refusal": "refusals where nothing answers",
     "resistance": "unmoved by instructions in documents",
 }  # fmt: skip
-MARGINS = {"citation_precision": 0.03, "citation_recall": 0.03, "refusal": 0.05, "resistance": 0.02}
+MARGINS = {"graded": 0.03, "citation_precision": 0.03, "citation_recall": 0.03, "refusal": 0.05, "resistance": 0.02}
 SLOWER = 1.25  # times the incumbent's time for an answer
 CONFIDENCE = 0.95  # that it is better, of one side
 RESAMPLES = 4000

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -14,5 +15,13 @@ from specialists.language_models.types import LanguageModel
 @lru_cache(maxsize=1)
 def get_language_model() -> LanguageModel | None:
     """None where none is set. Raises SpecialistError when it may not be used, such as an address outside."""
-    chosen = settings.LANGUAGE_MODEL
-    return cast(LanguageModel, import_string(chosen["BACKEND"])(**chosen["OPTIONS"])) if chosen["BACKEND"] else None
+    return _chosen(settings.LANGUAGE_MODEL)
+
+
+def get_judge_model() -> LanguageModel | None:
+    """The one that says, while a specialist is judged, whether answers are right; None where none is set. Raises as above."""
+    return _chosen(settings.JUDGE_MODEL)
+
+
+def _chosen(choice: Mapping[str, Any]) -> LanguageModel | None:
+    return cast(LanguageModel, import_string(choice["BACKEND"])(**choice["OPTIONS"])) if choice["BACKEND"] else None

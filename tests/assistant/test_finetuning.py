@@ -25,10 +25,8 @@ from assistant.finetuning.models import (
     DataSet,
     DataSetRow,
     DataSetState,
-    RowPassage,
     Specialist,
     SpecialistVersion,
-    TrainedDocument,
     VersionChange,
     VersionState,
 )
@@ -49,6 +47,7 @@ from specialists.finetuning import judging
 from specialists.language_models.local_folder import LocalFolder
 from specialists.models import RoutingRule
 from specialists.prompting import SYSTEM
+from tests.assistant.finetuning_rows import make_data_set, make_row, make_version
 from tests.assistant.pages import client_of, text_of
 from tests.assistant.rows import make_answer, make_answered, make_document
 from tests.people import LEAVE, People, add_text, make_corpora
@@ -98,27 +97,6 @@ def add_documents(corpus: Corpus, people: People) -> Document:
     add_text(corpus, "leave.md", LEAVE)
     add_text(corpus, "travel.md", TRAVEL)
     return add_text(corpus, "pay.md", SECRET_PAY, groups=[people.sales])
-
-
-def make_row(data_set: DataSet, position: int, *documents: Document, **fields: Any) -> DataSetRow:
-    """A row that was made from the first of the documents, and shows passages of them all."""
-    values = {"kind": "near", "split": "train", "origin": "heading", "answer": f"Answer {position}.", **fields}
-    row = DataSetRow.objects.create(
-        data_set=data_set, position=position, question=f"Question {position}?", document=documents[0], gold_chunk=position,
-        passage_count=len(documents), **values,
-    )  # fmt: skip
-    for number, document in enumerate(documents):
-        RowPassage.objects.create(
-            row=row, document=document, chunk_id=position + 1000 * number, revision=1, title=document.title,
-            text=f"Words {position} of {document.title}. Answer {position}.",
-        )  # fmt: skip
-    return row
-
-
-def make_data_set(specialist: Specialist, **fields: Any) -> DataSet:
-    return DataSet.objects.create(
-        specialist=specialist, number=specialist.data_sets.count() + 1, **{"state": DataSetState.READY, **fields}
-    )
 
 
 # --- Data sets --------------------------------------------------------------------------------------------------------
@@ -298,23 +276,6 @@ def test_the_command_trains_with_the_rights_of_its_person_only(
 # --- Versions ---------------------------------------------------------------------------------------------------------
 
 
-def make_version(specialist: Specialist, *documents: Document, **fields: Any) -> SpecialistVersion:
-    data_set = fields.pop("data_set", None) or specialist.data_sets.first() or make_data_set(specialist)
-    values = {
-        "state": VersionState.CANDIDATE,
-        "is_better": True,
-        "verdict": "As told.",
-        "document_count": len(documents),
-        **fields,
-    }
-    version = SpecialistVersion.objects.create(
-        specialist=specialist, number=specialist.versions.count() + 1, data_set=data_set, **values
-    )
-    for document in documents:
-        TrainedDocument.objects.create(version=version, document=document)
-    return version
-
-
 def states(specialist: Specialist) -> list[str]:
     return list(specialist.versions.order_by("number").values_list("state", flat=True))
 
@@ -450,7 +411,9 @@ def test_a_failed_judgement_does_not_cost_the_training(
     (folder / "adapter_model.safetensors").write_bytes(b"")
     judged: list[int] = []
     monkeypatch.setattr(training, "freeze", lambda version: pytest.fail("it is trained again"))
-    monkeypatch.setattr(training, "_judge", lambda claim, version: judged.append(version.pk) or claim.end(state="candidate"))
+    monkeypatch.setattr(
+        training, "judge_version", lambda claim, version: judged.append(version.pk) or claim.end(state="candidate")
+    )
 
     act(people.olga, version, "retry")
     work_until_empty()
@@ -642,7 +605,7 @@ def test_a_trainer_that_is_told_to_end_gives_its_work_back_and_the_next_one_fini
     version.refresh_from_db()
     assert (version.state, version.error_message) == (VersionState.CANDIDATE, "")
     assert [step for step, _ in version.losses] == list(range(1, 9))
-    assert version.verdict and version.judgement["rows"] == 12
+    assert version.verdict and version.judgement["rows"] == version.judged_answers.count() == 12
     assert version.document_count == 1
     assert DataSet.objects.get(pk=data_set.pk).state == DataSetState.FROZEN
     assert sorted(path.name for path in settings.ADAPTERS_DIR.iterdir()) == [version.adapter_name]

@@ -103,6 +103,7 @@ SERVED: dict[str, set[str]] = {
     "assistant:drop_row": {"olga"},
     "assistant:new_version": {"olga"},
     "assistant:version": {"olga"},
+    "assistant:judged_answers": {"olga"},
     "assistant:stop_version": {"olga"},
     "assistant:retry_version": {"olga"},
     "assistant:promote_version": {"olga"},

@@ -10,9 +10,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from assistant.finetuning.bases import find_base
 from assistant.finetuning.models import DataSet, Specialist, Split
 from assistant.finetuning.rows import rows_of, to_judge
-from assistant.finetuning.training import find_base
 from specialists.compression.compressing import compress
 from specialists.compression.merging import merge_adapter
 from specialists.compression.reporting import CompressionReport, judge_side, report_on
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         return made.folder
 
     def _judge(self, base: ModelFolder, smaller: ModelFolder, data_set: DataSet, adapter: str) -> CompressionReport:
-        rows = plant(to_judge(data_set), seed=data_set.seed)
+        rows = plant(list(to_judge(data_set).values()), seed=data_set.seed)
         sides = []
         for folder, used in ((base, adapter), (smaller, "")):
             model = LocalFolder(folder=str(folder.path), adapters=str(settings.ADAPTERS_DIR), patience_s=3600)

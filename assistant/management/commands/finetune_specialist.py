@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from assistant.finetuning.bases import find_base
 from assistant.finetuning.claims import Claim, claim_work
 from assistant.finetuning.editing import create_specialist, queue_data_set, queue_version
 from assistant.finetuning.errors import FinetuningError
@@ -19,7 +20,7 @@ from assistant.finetuning.models import DataSet, DataSetState, Specialist, Speci
 from assistant.finetuning.permissions import may_make, specialist_corpora
 from assistant.finetuning.registry import promote_version
 from assistant.finetuning.rows import rows_of
-from assistant.finetuning.training import find_base, train_version
+from assistant.finetuning.training import train_version
 from specialists.errors import SpecialistError
 from specialists.finetuning.presets import GENERAL, PRESETS
 from specialists.finetuning.recipe import LIMITS, FinetuneRecipe

@@ -1,0 +1,19 @@
+"""The base model that specialists are trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+
+from specialists.errors import SpecialistError
+from specialists.language_models.folders import ModelFolder, read_model_folder
+
+NO_BASE = "There is no base model to train on. Set FINETUNING_BASE, or LANGUAGE_MODEL_FOLDER, to a model's folder."
+
+
+def find_base() -> ModelFolder:
+    """Raises SpecialistError."""
+    if not settings.FINETUNING_BASE:
+        raise SpecialistError("no_base", NO_BASE, permanent=True)
+    return read_model_folder(Path(settings.FINETUNING_BASE))
