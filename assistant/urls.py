@@ -120,6 +120,7 @@ urlpatterns = [
     path("manage/routing/", routing.routing, name="routing"),
     path("manage/routing/teach", routing.teach_routing, name="teach_routing"),
     path("manage/routing/rules/<int:rule_id>", routing.change_routing_rule, name="change_routing_rule"),
+    path("manage/models/", specialists.models, name="models"),
     path("manage/specialists/", specialists.specialists, name="specialists"),
     path(f"{_SPECIALIST}/", specialists.specialist, name="specialist"),
     path(f"{_SPECIALIST}/data-sets/", specialists.make_data_set, name="make_data_set"),

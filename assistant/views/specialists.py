@@ -15,6 +15,7 @@ from django.urls import reverse
 from assistant.finetuning import editing
 from assistant.finetuning.errors import FinetuningError
 from assistant.finetuning.forms import SpecialistForm
+from assistant.finetuning.inventory import every_model
 from assistant.finetuning.models import DataSetRow, VersionChange
 from assistant.finetuning.permissions import (
     get_data_set_for,
@@ -70,6 +71,11 @@ def specialist(request: PersonRequest, slug: str) -> HttpResponse:
         "recipes": PRESETS.values(),
     }
     return render(request, "assistant/specialists/specialist.html", context)
+
+
+def models(request: PersonRequest) -> HttpResponse:
+    """Every model of the installation, from the base to the router."""
+    return render(request, "assistant/specialists/models.html", {"models": every_model(request.user)})
 
 
 def make_data_set(request: PersonRequest, slug: str) -> HttpResponse:

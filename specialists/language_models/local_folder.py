@@ -67,6 +67,12 @@ class LocalFolder:
         """See LanguageModel. Folders that came since the start count, too; one that turns out not to fit is out of it."""
         return self._shelf.names()
 
+    @property
+    def loaded_on(self) -> str:
+        """The device, or nothing while the model is not loaded."""
+        loaded = self._loaded.peek()
+        return str(loaded.network.device) if loaded else ""
+
     def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Waiting | Piece | End]:
         """See LanguageModel. While it is loaded by another thread: SpecialistError `model_loading`, after some seconds."""
         loaded = self._loaded.get()

@@ -43,6 +43,10 @@ class Once(Generic[T]):
         finally:
             self._lock.release()
 
+    def peek(self) -> T | None:
+        """What is loaded already; loads nothing."""
+        return self._value
+
     def _loaded(self) -> T:
         if self._failure is not None and (self._failure.permanent or self._clock() < self._retry_at):
             raise self._failure.with_traceback(None)

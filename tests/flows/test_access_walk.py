@@ -94,6 +94,7 @@ SERVED: dict[str, set[str]] = {
     "assistant:golden_from_answer": set(),  # Ben asked, and manages nothing
     "assistant:calibration": MANAGERS,
     "assistant:change_calibration": MANAGERS,
+    "assistant:models": MANAGERS,
     "assistant:specialists": MANAGERS,
     "assistant:specialist": {"olga"},
     "assistant:make_data_set": {"olga"},

@@ -1,0 +1,74 @@
+"""The page of all models: what is installed, what is wrong with it, and whose adapters a person sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistant.finetuning.editing import create_specialist
+from assistant.finetuning.models import VersionState
+from ingestion.services import create_corpus
+from specialists.language_models.local_folder import LocalFolder
+from tests.assistant.finetuning_rows import make_version
+from tests.assistant.pages import client_of, text_of
+from tests.assistant.rows import make_document
+from tests.people import People
+from tests.tiny_language_model import make_unread_model
+
+pytestmark = pytest.mark.django_db
+URL = "/manage/models/"
+
+
+def test_it_lists_the_small_specialists_with_what_they_are_made_of(people: People) -> None:
+    page = text_of(client_of(people.ada), URL)
+    for words in (
+        "Reader",
+        "Reranker",
+        "Grounding",
+        "Router",
+        "Embedder",
+        "squad_train.json",
+        "CC BY-SA 4.0",
+        "joint F1",
+        "In use",
+    ):
+        assert words in page
+    assert "Cannot be used" not in page
+
+
+def test_it_says_what_cannot_be_used(people: People, settings: Any, tmp_path: Path) -> None:
+    settings.SPECIALISTS_DIR = tmp_path
+    settings.JUDGE_MODEL = {
+        "BACKEND": "specialists.language_models.openai_server.OpenAIServer",
+        "OPTIONS": {"url": "http://192.0.2.1/v1", "model": "judge"},
+    }
+    page = text_of(client_of(people.ada), URL)
+    assert "There is no trained reader in" in page
+    assert "Its card cannot be read." in page
+    assert "Judge" in page and "192.0.2.1" in page
+
+
+def test_it_shows_whether_the_language_model_is_loaded(
+    people: People, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_unread_model(tmp_path / "house-tiny")
+    options = {"folder": str(folder), "device": "cpu"}
+    settings.LANGUAGE_MODEL = {"BACKEND": "specialists.language_models.local_folder.LocalFolder", "OPTIONS": options}
+    model = LocalFolder(**options)
+    monkeypatch.setattr("assistant.finetuning.inventory.get_language_model", lambda: model)
+    assert "Not loaded yet" in text_of(client_of(people.ada), URL)
+    model.warm_up()
+    page = text_of(client_of(people.ada), URL)
+    assert "This process, cpu" in page and "house-tiny" in page
+
+
+def test_it_shows_adapters_only_of_specialists_that_the_viewer_manages(people: People) -> None:
+    corpus = create_corpus(name="Policies", owner=people.olga)
+    document = make_document(corpus, "Leave policy", ["Leave."])
+    specialist = create_specialist(name="House rules", description="", corpora=[corpus], created_by=people.olga)
+    make_version(specialist, document, state=VersionState.PROMOTED)
+    create_corpus(name="Other", owner=people.ben)
+    assert "House rules, version 1" in text_of(client_of(people.olga), URL)
+    assert "House rules" not in text_of(client_of(people.ben), URL)
