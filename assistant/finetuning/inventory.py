@@ -116,7 +116,7 @@ def _adapters(viewer: User) -> Iterator[ShownModel]:
     gone = withdrawn_versions(versions)
     for version in versions:
         folder = Path(settings.ADAPTERS_DIR) / version.adapter_name
-        made_of = [f"Base: {version.base_name}", f"Data set {version.data_set.number}, {version.document_count} documents"]
+        made_of = [f"Base: {version.base_name}", _trained_on(version)]
         if version.incumbent is not None:
             made_of.append(f"Judged against version {version.incumbent.number}")
         yield ShownModel(
@@ -126,6 +126,10 @@ def _adapters(viewer: User) -> Iterator[ShownModel]:
             "" if folder.is_dir() else "Its folder is not on this host.",
             reverse("assistant:version", args=[version.specialist.slug, version.number]),
         )  # fmt: skip
+
+
+def _trained_on(version: SpecialistVersion) -> str:
+    return f"Data set {version.data_set.number}, {version.document_count} document{'' if version.document_count == 1 else 's'}"
 
 
 def _small() -> Iterator[ShownModel]:
@@ -139,9 +143,10 @@ def _small() -> Iterator[ShownModel]:
             yield ShownModel(kind.capitalize(), "Cannot be used", purpose, problem=error.public_message)
             continue
         data = ", ".join(str(item["name"]) for item in card.data)
-        made_of = (f"Base: {card.base['name']}", f"Trained on: {data}", *(f"Licence: {line}" for line in card.licences))
+        licences = (f"Licence: {line}" for line in card.licences)
+        made_of = (f"Base: {card.base['name']}", f"Trained on {len(card.data)} files", f"The files: {data}", *licences)
         yield ShownModel(
-            kind.capitalize(), card.name, purpose, "In use", folder_bytes(folder), "loaded by whoever needs it first", made_of,
+            kind.capitalize(), card.name, purpose, "In use", folder_bytes(folder), "", made_of,
             tuple(_figures(card.figures)),
         )  # fmt: skip
 
@@ -169,7 +174,7 @@ def _router() -> ShownModel:
         ]
     except (OSError, ValueError, KeyError):
         return ShownModel("Router", "Cannot be used", ROUTER, problem="Its card cannot be read. Train it again.")
-    made_of = (f"Base: {card['embedder']}", f"Trained on: {card['data']}", *(f"Licence: {line}" for line in card["licences"]))
+    made_of = (f"Base: {card['embedder']}", *(f"Licence: {line}" for line in card["licences"]))
     return ShownModel("Router", "router", ROUTER, "In use", folder_bytes(folder), "", made_of, tuple(figures))
 
 
