@@ -19,12 +19,18 @@ import httpx
 from tests.environment import ROOT, make_data_folder
 
 START_S = 60
+_held: list[socket.socket] = []
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port for a server that is started later, perhaps more than once. A socket that does not listen keeps it until these tests
+    end: the kernel gives it to nobody else, not even for a connection, and a server that sets SO_REUSEADDR may listen on it."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # llama-server sets this one
+    holder.bind(("127.0.0.1", 0))
+    _held.append(holder)
+    return int(holder.getsockname()[1])
 
 
 def wait_for(condition: Any, what: str, seconds: float = 60) -> Any:
