@@ -12,15 +12,15 @@ from tests.people import DISCOUNTS, LEAVE
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation for the tests of programs: the Handbook for everyone, Sales for Ben; Cy is in Engineering."""
     made = Installation().prepare()
-    made.create_person("ada", "--admin")
     folder = tmp_path_factory.mktemp("documents")
     for corpus, name, text in (("Handbook", "leave.md", LEAVE), ("Sales", "discounts.md", DISCOUNTS)):
         (folder / corpus).mkdir()
         (folder / corpus / name).write_text(text)
-        groups = ["--groups", "Sales"] if corpus == "Sales" else []
-        made.manage("import_folder", str(folder / corpus), "--corpus", corpus, *groups)
-    made.create_person("ben", "--groups", "Sales")
-    made.create_person("cy", "--groups", "Engineering")
+    made.create_people(
+        {"ada": ["--admin"], "ben": ["--groups", "Sales"], "cy": ["--groups", "Engineering"]},
+        ["import_folder", str(folder / "Handbook"), "--corpus", "Handbook"],
+        ["import_folder", str(folder / "Sales"), "--corpus", "Sales", "--groups", "Sales"],
+    )
     made.start()
     yield made
     made.stop()

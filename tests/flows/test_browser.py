@@ -44,7 +44,7 @@ def installation() -> Iterator[Installation]:
 @pytest.fixture(scope="module")
 def passwords(installation: Installation) -> dict[str, str]:
     people = {"ada": ["--admin"], "ben": ["--groups", "Sales"], "cy": ["--groups", "Engineering"], "eve": []}
-    return {name: installation.create_person(name, *options)[1] for name, options in people.items()}
+    return installation.create_people(people)
 
 
 @pytest.fixture(scope="module")

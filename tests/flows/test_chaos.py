@@ -43,8 +43,8 @@ def _write_documents(folder: Path) -> None:
 @pytest.mark.slow
 def test_it_loses_and_doubles_nothing_when_it_is_killed(installation: Installation, tmp_path: Path) -> None:
     _write_documents(tmp_path / "documents")
-    installation.create_person("ada", "--admin")
-    installation.manage("import_folder", str(tmp_path / "documents"), "--corpus", "Rules", "--queue-only")
+    importing = ["import_folder", str(tmp_path / "documents"), "--corpus", "Rules", "--queue-only"]
+    installation.create_people({"ada": ["--admin"]}, importing)
     open_count = "SELECT COUNT(*) FROM ingestion_document WHERE state NOT IN ('ready', 'failed')"
     random_ = random.Random(4)
     killed_in_the_middle = 0

@@ -32,8 +32,9 @@ def passwords(installation: Installation, tmp_path_factory: Any) -> dict[str, st
     """Ada owns the Handbook, which says nothing of gyms; Ben reads it."""
     folder: Path = tmp_path_factory.mktemp("handbook")
     (folder / "leave.md").write_text(LEAVE)
-    made = {"ada": installation.create_person("ada", "--admin")[1], "ben": installation.create_person("ben")[1]}
-    installation.manage("import_folder", str(folder), "--corpus", "Handbook", "--owner", "ada")
+    made = installation.create_people(
+        {"ada": ["--admin"], "ben": []}, ["import_folder", str(folder), "--corpus", "Handbook", "--owner", "ada"]
+    )
     installation.start()
     return made
 

@@ -74,23 +74,6 @@ def given_to(command: list[str], folder: Path) -> list[str]:
     return [*(str(folder / word) if word in FOLDERS else word for word in command[:2]), *command[2:], *more]
 
 
-def in_one_process(installation: Installation, given: list[list[str]]) -> list[str]:
-    """What each of the commands prints: a process for each takes longer to start than to work, and the threads of so small a
-    network only wait for each other."""
-    program = f"""
-import io, json, os
-os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})
-from django.core.management import call_command
-said = []
-for command in {given!r}:
-    said.append(io.StringIO())
-    call_command(*command, stdout=said[-1])
-print("SAID" + json.dumps([text.getvalue() for text in said]))
-"""
-    words: list[str] = json.loads(installation.manage("shell", "-c", program).rpartition("SAID")[2])
-    return words
-
-
 def button(page: Page, name: str) -> Any:
     """A button that the guide names."""
     assert f"“{name}”" in GUIDE
@@ -117,7 +100,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
         for place in places:
             (folder / name / f"{place}.md").write_text(document(place), encoding="utf-8")
     given = [given_to(command, folder) for command in commands()]
-    said = in_one_process(made, [*given, ["create_person", "cy", "--json"]])
+    said = made.manage_all(*given, ["create_person", "cy", "--json"])
     passwords = {"ada": json.loads(said[0])["password"], "cy": json.loads(said[-1])["password"]}
     made.start()
     with closing(made.client("ada", passwords["ada"])) as ada:

@@ -28,8 +28,7 @@ QUESTIONS = 40
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
     made = Installation(environment={"GOLDEN_AUTOMATIC": "0"}).prepare()
-    made.environment["ADA"] = made.create_person("ada", "--admin")[1]
-    import_leave(made, tmp_path, LEAVE)
+    made.environment["ADA"] = made.create_people({"ada": ["--admin"]}, importing(tmp_path, LEAVE))["ada"]
     made.start()
     yield made
     made.stop()
@@ -43,11 +42,12 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-def import_leave(installation: Installation, folder: Path, text: str) -> None:
+def importing(folder: Path, text: str) -> list[str]:
+    """The command that brings the Handbook's leave to this text."""
     documents = folder / "documents"
     documents.mkdir(exist_ok=True)
     (documents / "leave.md").write_text(text)
-    installation.manage("import_folder", str(documents), "--corpus", "Handbook")
+    return ["import_folder", str(documents), "--corpus", "Handbook"]
 
 
 def sign_in(browser: Browser, installation: Installation, **options: object) -> Page:
@@ -88,7 +88,7 @@ def test_it_is_typed_in_run_and_compared_in_a_browser(installation: Installation
     expect(page.locator("#run")).to_contain_text("2 of 3 right (67%)")
     expect(page.get_by_role("row").filter(has_text=PARENTAL_QUESTION)).to_contain_text("Wrong")
 
-    import_leave(installation, tmp_path, LEAVE.replace("27 days", "30 days").replace("18 weeks", "20 weeks"))
+    installation.manage(*importing(tmp_path, LEAVE.replace("27 days", "30 days").replace("18 weeks", "20 weeks")))
     page.goto("/manage/corpora/handbook/golden/")
     run_now(page)
     page.get_by_role("link", name="Compare with the run before").click()

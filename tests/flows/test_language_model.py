@@ -66,9 +66,11 @@ def passwords(installation: Installation, tmp_path_factory: Any) -> dict[str, st
     for name, text in (("handbook", LEAVE), ("sales", f"{LEAVE}\nParental leave in sales lasts 40 weeks.\n\n{DISCOUNTS}")):
         (folder / name).mkdir()
         (folder / name / f"{name}.md").write_text(text)
-    made = {name: installation.create_person(name, *options)[1] for name, options in (("ada", ["--admin"]), ("ben", []))}
-    installation.manage("import_folder", str(folder / "handbook"), "--corpus", "Handbook", "--owner", "ada")
-    installation.manage("import_folder", str(folder / "sales"), "--corpus", "Sales", "--owner", "ada", "--groups", "sales")
+    made = installation.create_people(
+        {"ada": ["--admin"], "ben": []},
+        ["import_folder", str(folder / "handbook"), "--corpus", "Handbook", "--owner", "ada"],
+        ["import_folder", str(folder / "sales"), "--corpus", "Sales", "--owner", "ada", "--groups", "sales"],
+    )
     installation.start()
     rule = {"when": "phrase", "phrase": "in your own words", "tier": "specialist"}
     with closing(installation.client("ada", made["ada"])) as ada:

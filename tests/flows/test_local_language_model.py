@@ -34,8 +34,8 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(model: Path, documents: Path) -> tuple[Installation, str]:
     """An installation whose rule sends the question to the model, and Ada's password."""
     made = Installation({"LANGUAGE_MODEL_FOLDER": str(model)}).prepare()
-    _, password = made.create_person("ada", "--admin")
-    made.manage("import_folder", str(documents), "--corpus", "Handbook", "--owner", "ada")
+    importing = ["import_folder", str(documents), "--corpus", "Handbook", "--owner", "ada"]
+    password = made.create_people({"ada": ["--admin"]}, importing)["ada"]
     made.start()
     rule = {"when": "phrase", "phrase": "in your own words", "tier": "specialist"}
     with closing(made.client("ada", password)) as ada:

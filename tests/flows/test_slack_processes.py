@@ -43,11 +43,11 @@ def workspace() -> Iterator[tuple[SlackServer, SlackSocket]]:
 def installation(workspace: tuple[SlackServer, SlackSocket], tmp_path_factory: pytest.TempPathFactory) -> Installation:
     served, _ = workspace
     made = Installation({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "SLACK_API_URL": served.url}).prepare()
-    made.create_person("ada", "--admin")
     folder = tmp_path_factory.mktemp("documents")
     (folder / "leave.md").write_text(LEAVE)
-    made.manage("import_folder", str(folder), "--corpus", "Handbook")
-    made.manage("shell", "-c", MAKE)
+    made.create_people(
+        {"ada": ["--admin"]}, ["import_folder", str(folder), "--corpus", "Handbook"], ["shell", "-v", "0", "-c", MAKE]
+    )
     return made
 
 

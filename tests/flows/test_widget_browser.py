@@ -89,19 +89,18 @@ def intranet() -> Iterator[Intranet]:
 def installation(intranet: Intranet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     origins = f"{intranet.origin('127.0.0.1')},{intranet.origin('localhost')}"
     made = Installation({"WIDGET_ORIGINS": origins}).prepare()
-    made.create_person("ada", "--admin")
     folder = tmp_path_factory.mktemp("documents")
     for corpus, name, text in (("Handbook", "leave.md", LEAVE), ("Sales", "discounts.md", DISCOUNTS)):
         (folder / corpus).mkdir()
         (folder / corpus / name).write_text(text)
-        made.manage(
-            "import_folder", str(folder / corpus), "--corpus", corpus, *(["--groups", "Sales"] if corpus == "Sales" else [])
-        )
+    made.create_people(
+        {"ada": ["--admin"], "cy": [], "intranet": []},
+        ["import_folder", str(folder / "Handbook"), "--corpus", "Handbook"],
+        ["import_folder", str(folder / "Sales"), "--corpus", "Sales", "--groups", "Sales"],
+    )
+    intranet.secret = made.manage_json("create_token", "intranet", "--name", "Intranet", "--scopes", "widget")["token"]
     made.start()
     intranet.product = made.url
-    made.create_person("cy")
-    made.create_person("intranet")
-    intranet.secret = made.manage_json("create_token", "intranet", "--name", "Intranet", "--scopes", "widget")["token"]
     yield made
     made.stop()
 
