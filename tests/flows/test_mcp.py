@@ -26,6 +26,16 @@ pytestmark = pytest.mark.slow
 QUESTION = "How many days of paid annual leave do full-time employees receive?"
 
 
+@pytest.fixture(scope="module")
+def ben(programs: Installation) -> str:
+    return secret_for(programs, "ben")
+
+
+@pytest.fixture(scope="module")
+def cy(programs: Installation) -> str:
+    return secret_for(programs, "cy")
+
+
 @asynccontextmanager
 async def by_http(programs: Installation, secret: str, mode: str) -> Any:
     headers = {"Authorization": f"Bearer {secret}"}
@@ -48,19 +58,19 @@ def text_of(result: CallToolResult) -> str:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-def test_it_lists_its_tools_to_clients_of_either_generation(programs: Installation, mode: str) -> None:
-    listed = over_http(programs, secret_for(programs, "ben"), lambda client: client.list_tools(), mode)
+def test_it_lists_its_tools_to_clients_of_either_generation(programs: Installation, mode: str, ben: str) -> None:
+    listed = over_http(programs, ben, lambda client: client.list_tools(), mode)
     assert [tool.name for tool in listed.tools] == ["ask", "search", "get_document", "list_corpora"]
     assert all(tool.annotations.read_only_hint for tool in listed.tools)
 
 
-def test_it_answers_with_sources_and_follows_up(programs: Installation) -> None:
+def test_it_answers_with_sources_and_follows_up(programs: Installation, ben: str) -> None:
     async def use(client: Client) -> tuple[CallToolResult, CallToolResult]:
         first = await client.call_tool("ask", {"question": QUESTION})
         number = (first.structured_content or {})["conversation"]
         return first, await client.call_tool("ask", {"question": "When do they expire?", "conversation": number})
 
-    first, second = over_http(programs, secret_for(programs, "ben"), use)
+    first, second = over_http(programs, ben, use)
     assert "27 days" in text_of(first)
     assert "[1] Leave policy" in text_of(first)
     cited = (first.structured_content or {})["citations"][0]
@@ -69,24 +79,22 @@ def test_it_answers_with_sources_and_follows_up(programs: Installation) -> None:
     assert "31 March" in text_of(second)
 
 
-def test_it_searches_and_reads_within_the_rights_of_the_tokens_person(programs: Installation) -> None:
+def test_it_searches_and_reads_within_the_rights_of_the_tokens_person(programs: Installation, ben: str, cy: str) -> None:
     async def use(client: Client) -> list[CallToolResult]:
         found = await client.call_tool("search", {"query": "discount approval", "top_k": 3})
         names = await client.call_tool("list_corpora", {})
         return [found, names]
 
-    found, names = over_http(programs, secret_for(programs, "ben"), use)
+    found, names = over_http(programs, ben, use)
     assert "regional sales director" in text_of(found)
     assert text_of(names) == "Handbook\nSales"
     number = (found.structured_content or {})["passages"][0]["document"]
-    secret = secret_for(programs, "ben")
-    whole = over_http(programs, secret, lambda client: client.call_tool("get_document", {"document": number, "limit": 2000}))
+    whole = over_http(programs, ben, lambda client: client.call_tool("get_document", {"document": number, "limit": 2000}))
     assert "Volume rebates" in text_of(whole)
 
-    found, names = over_http(programs, secret_for(programs, "cy"), use)
+    found, names = over_http(programs, cy, use)
     assert "director" not in text_of(found)
     assert text_of(names) == "Handbook"
-    cy = secret_for(programs, "cy")
     refused = over_http(programs, cy, lambda client: client.call_tool("get_document", {"document": number}))
     assert refused.is_error
     assert text_of(refused).endswith(f"There is no document {number} that you may read.")
@@ -99,7 +107,7 @@ def test_it_asks_each_tool_for_its_scope(programs: Installation) -> None:
     assert "It needs “ask”" in text_of(refused)
 
 
-def test_it_does_not_widen_a_question_that_names_corpora(programs: Installation) -> None:
+def test_it_does_not_widen_a_question_that_names_corpora(programs: Installation, ben: str) -> None:
     async def use(client: Client) -> CallToolResult:
         first = await client.call_tool("ask", {"question": QUESTION})
         number = (first.structured_content or {})["conversation"]
@@ -107,7 +115,7 @@ def test_it_does_not_widen_a_question_that_names_corpora(programs: Installation)
             "ask", {"question": "When do they expire?", "conversation": number, "corpora": ["Handbook"]}
         )
 
-    refused = over_http(programs, secret_for(programs, "ben"), use)
+    refused = over_http(programs, ben, use)
     assert refused.is_error
     assert "the corpora with which it began" in text_of(refused)
 
