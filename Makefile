@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8000
+TEST_PROCESSES ?= 2
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -33,7 +34,7 @@ system-packages:
 test: system-packages .venv/.installed-dev lint ## set up what the tests need and run them all
 	@$(BIN)/python manage.py prepare_models
 	@$(BIN)/python manage.py prepare_specialists
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.installed-dev ## style, types and import contracts
 	$(BIN)/ruff check .

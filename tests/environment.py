@@ -13,6 +13,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PREPARED_MODELS = Path(os.environ.get("INTRAMURAL_DATA", ROOT / "var")) / "models"
 
 
+def share_processors() -> None:
+    """Where several processes divide the tests, each has processors of its own, and so has what it starts: servers and trainings
+    take a thread for every processor that they may use, and more threads than processors wait for each other."""
+    number, processes = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if number is not None:
+        every = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, every[int(number.removeprefix("gw")) % processes :: processes] or every)
+
+
 def make_data_folder() -> Path:
     """An empty data folder that has the prepared models."""
     folder = Path(tempfile.mkdtemp(prefix="intramural-test-"))
@@ -28,3 +37,4 @@ if not any(PREPARED_MODELS.glob("*/manifest.json")):
 for _name in ("DATABASE_URL", "CELERY_BROKER_URL", "INTRAMURAL_HTTPS", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS"):
     os.environ.pop(_name, None)
 os.environ["INTRAMURAL_DATA"] = str(make_data_folder())
+share_processors()
