@@ -19,6 +19,7 @@ from ingestion.parsers.base import ParseError
 from ingestion.parsers.sandbox import parse_file, run_job
 from tests.data.office import simple_docx, simple_pptx, simple_xlsx
 from tests.data.pdfs import make_pdf, paragraphs
+from tests.flows.installation import wait_for
 
 TESTS = Path(__file__).resolve().parent.parent
 
@@ -173,8 +174,7 @@ def test_it_tries_again_when_the_template_dies_under_a_job(settings: Any) -> Non
 
     thread = threading.Thread(target=ask)
     thread.start()
-    while not (children := _children_of(process.pid).split()):
-        pass
+    children = wait_for(lambda: _children_of(process.pid).split(), "a child")
     os.kill(process.pid, signal.SIGKILL)
     thread.join(timeout=30)
     assert results == ["took_too_long"]  # asked again of a new template, which ended it in its time
@@ -246,10 +246,7 @@ def test_it_leaves_no_template_behind_when_its_process_is_killed() -> None:
     )
     assert result.returncode == -signal.SIGKILL
     pid = int(result.stdout)
-    until = time.monotonic() + 10
-    while _is_running(pid) and time.monotonic() < until:
-        pass
-    assert not _is_running(pid)
+    wait_for(lambda: not _is_running(pid), "the end of the template", 10)
 
 
 def _is_running(pid: int) -> bool:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from specialists.errors import SpecialistError
 from specialists.reader.evaluation import read_rows, score_rows
 from specialists.reader.rows import load_rows
 from specialists.reader.serving import Reader
+from tests.flows.installation import wait_for
 from tests.specialists.tiny_rows import squad, write_squad
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -62,9 +62,7 @@ def test_it_ends_with_the_same_weights_after_a_kill(trained: Path, rows_file: Pa
         "--checkpoint-seconds", "0",
     ]  # fmt: skip
     running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
-    end = time.monotonic() + 240
-    while not (folder / "checkpoint.safetensors").exists():
-        assert running.poll() is None and time.monotonic() < end
+    wait_for(lambda: (folder / "checkpoint.safetensors").exists() or running.poll() is not None, "a checkpoint", 240)
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert not (folder / "card.json").exists()
