@@ -11,6 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PREPARED_MODELS = Path(os.environ.get("INTRAMURAL_DATA", ROOT / "var")) / "models"
+# Where several processes divide the tests, theirs are in the folder of the one that started them, which removes it at the end.
+ABOVE = os.environ["INTRAMURAL_DATA"] if "PYTEST_XDIST_WORKER" in os.environ else None
 
 
 def share_processors() -> None:
@@ -24,7 +26,7 @@ def share_processors() -> None:
 
 def make_data_folder() -> Path:
     """An empty data folder that has the prepared models."""
-    folder = Path(tempfile.mkdtemp(prefix="intramural-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="intramural-test-", dir=ABOVE))
     (folder / "models").symlink_to(PREPARED_MODELS)
     (folder / "static").mkdir()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from specialists.prompting import SYSTEM, Source, render
+from tests.environment import ABOVE
 
 TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
@@ -31,7 +32,7 @@ LENGTHS = (8, 20, 60)
 @cache
 def house_model() -> tuple[Path, Path]:
     """The model that says HELLO, and the folder of its ADAPTERS: made once in a run of the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="intramural-model-"))
+    folder = Path(tempfile.mkdtemp(prefix="intramural-model-", dir=ABOVE))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return make_model(folder / "house-tiny"), make_adapters(folder / "house-tiny", folder / "adapters")
 
