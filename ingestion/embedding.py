@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -10,11 +11,15 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from ingestion.known_vectors import known_vectors
-from ingestion.pipeline import Draft, make_live, report_progress
-from retrieval.passages import FloatMatrix, Passage
+from ingestion.pipeline import Draft, make_live, put_back, report_progress
+from retrieval.passages import FloatMatrix, IdArray, Passage
+
+logger = logging.getLogger(__name__)
 
 EMBED_AT_ONCE = 128  # passages, between two looks at the progress
 LOOK_EVERY_S = 1.0
+HARMLESS = "Hello."  # whether anything can be embedded
+NOT_EMBEDDED = "The passages of this file could not be embedded. Check the file, then press Retry."
 
 
 class EmbeddingBatch:
@@ -28,6 +33,7 @@ class EmbeddingBatch:
         self._passages = [Passage(chunk.pk, chunk.text, chunk.context) for draft in drafts for chunk in draft.chunks]
         self._vectors: FloatMatrix = np.zeros((len(self._passages), self._embedder.dimension), np.float32)
         self._is_done = np.zeros(len(self._passages), bool)
+        self._failed: set[int] = set()  # documents
         self._take_over_known()
         self._embedding: Future[None] = pool.submit(self._embed)
 
@@ -41,17 +47,22 @@ class EmbeddingBatch:
             if len(draft.chunks) > EMBED_AT_ONCE:
                 report_progress(draft.claim, int(self._is_done[rows].sum()))
 
-    def write(self) -> set[str]:
-        """Wait for the vectors, write each partition once and make the documents live; the partitions' keys. What the
-        embedder raised is raised here."""
+    def wait(self) -> None:
+        """Until there are vectors. What an embedder raises that can embed nothing is raised here."""
         while True:
             try:
-                self._embedding.result(timeout=LOOK_EVERY_S)
-                break
+                return self._embedding.result(timeout=LOOK_EVERY_S)
             except NotYet:
                 self.report()
+
+    def write(self) -> set[str]:
+        """Wait for the vectors, write each partition once and make the documents live; the partitions' keys."""
+        self.wait()
         members: dict[str, list[tuple[Draft, slice]]] = {}
         for draft, rows in self._rows_of_drafts():
+            if draft.claim.document.pk in self._failed:
+                put_back(draft.claim, NOT_EMBEDDED)
+                continue
             members.setdefault(draft.claim.document.partition.key, []).append((draft, rows))
         for key, items in members.items():
             numbers = np.concatenate([np.arange(rows.start, rows.stop) for _, rows in items])
@@ -69,11 +80,28 @@ class EmbeddingBatch:
             self._vectors[row], self._is_done[row] = vector, True
 
     def _embed(self) -> None:
-        missing: dict[str, list[int]] = {}  # what stands in several places of a batch is embedded once
-        for row in np.flatnonzero(~self._is_done).tolist():
-            missing.setdefault(self._passages[row].searchable_text, []).append(row)
-        texts = list(missing)
+        try:
+            self._embed_rows(np.flatnonzero(~self._is_done))
+        except Exception:  # whatever it was, it may be the passages of one document, and the others are not charged with it
+            logger.warning("A batch could not be embedded; its documents are embedded one by one.", exc_info=True)
+            self._embed_one_by_one()
+
+    def _embed_one_by_one(self) -> None:
+        for draft, rows in self._rows_of_drafts():
+            try:
+                self._embed_rows(rows.start + np.flatnonzero(~self._is_done[rows]))
+            except Exception:
+                self._embedder.embed_passages([HARMLESS])  # fails as well where it is no fault of the document
+                logger.warning("Document %d could not be embedded.", draft.claim.document.pk, exc_info=True)
+                self._failed.add(draft.claim.document.pk)
+
+    def _embed_rows(self, missing: IdArray) -> None:
+        """What stands in several of these rows is embedded once."""
+        places: dict[str, list[int]] = {}
+        for row in missing.tolist():
+            places.setdefault(self._passages[row].searchable_text, []).append(row)
+        texts = list(places)
         for start in range(0, len(texts), EMBED_AT_ONCE):
             some = texts[start : start + EMBED_AT_ONCE]
             for text, vector in zip(some, self._embedder.embed_passages(some), strict=True):
-                self._vectors[missing[text]], self._is_done[missing[text]] = vector, True
+                self._vectors[places[text]], self._is_done[places[text]] = vector, True

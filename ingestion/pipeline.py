@@ -118,6 +118,13 @@ def put_back(claim: Claim, message: str) -> None:
         _drop_drafts(claim.document)
 
 
+def give_back(claims: Sequence[Claim]) -> None:
+    """Queue again what could not be finished through no fault of its own: the attempt does not count."""
+    for claim in claims:
+        if _held(claim, state=DocumentState.QUEUED, lease_owner="", lease_until=None, attempts=F("attempts") - 1):
+            _drop_drafts(claim.document)
+
+
 @transaction.atomic
 def _drop_drafts(document: Document) -> None:
     """Forget chunks that never became live."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from ingestion.connections import release_connection
 from ingestion.embedding import EmbeddingBatch
 from ingestion.parsers.base import ParsedDocument
-from ingestion.pipeline import Claim, Draft, claim_documents, draft, parse, renew
+from ingestion.pipeline import Claim, Draft, claim_documents, draft, give_back, parse, renew
 from ingestion.removals import drain_removals
 from ingestion.renewing import renewing
 
@@ -71,9 +71,12 @@ class _Line:
         return bool(self._waiting or self._batch)
 
     def renew(self) -> None:
+        renew(self._held())
+
+    def _held(self) -> list[Claim]:
         batch = self._batch
         drafts = [*self._waiting, *(batch.drafts if batch else ())]
-        renew([*self._taken, *(item.claim for item in drafts)])
+        return [*self._taken, *(item.claim for item in drafts)]
 
     def take(self, claims: Sequence[Claim]) -> None:
         """Read and cut these documents, and embed what is enough for a batch. One that was lost once is finished alone."""
@@ -101,6 +104,11 @@ class _Line:
     def _write(self) -> None:
         if self._batch is None:
             return
+        try:
+            self._batch.wait()
+        except Exception:  # an embedder may raise anything, and no document is charged with it
+            give_back(self._held())
+            raise
         keys = self._batch.write()
         self._batch = None
         drain_removals()

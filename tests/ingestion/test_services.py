@@ -99,6 +99,48 @@ def test_it_charges_no_document_with_an_embedder_that_cannot_be_loaded(handbook:
     assert work_until_empty() == 1
 
 
+def test_it_charges_only_the_document_whose_passages_cannot_be_embedded(
+    people: People, handbook: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder = get_embedder()
+    embed_passages = embedder.embed_passages
+
+    def embed(texts: list[str]) -> Any:
+        if any("unembeddable" in text for text in texts):
+            raise ValueError("no vector")
+        return embed_passages(texts)
+
+    monkeypatch.setattr(embedder, "embed_passages", embed)
+    for name, text in (("good-1.md", LEAVE), ("bad.md", LEAVE + "\n\nAn unembeddable word.\n"), ("good-2.md", LEAVE)):
+        add(handbook, name, text)
+    work_until_empty()
+    found = dict(Document.objects.values_list("source_name", "attempts"))
+    assert found == {"good-1.md": 1, "bad.md": 3, "good-2.md": 1}
+    bad = Document.objects.get(source_name="bad.md")
+    assert (bad.state, bad.error_code, bad.chunks.count()) == (DocumentState.FAILED, "gave_up", 0)
+    assert "could not be embedded" in bad.error_message
+    assert set(Document.objects.exclude(pk=bad.pk).values_list("state", flat=True)) == {DocumentState.READY}
+    assert verify() == []
+
+
+def test_it_charges_no_document_with_an_embedder_that_embeds_nothing(handbook: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(texts: list[str]) -> Any:
+        raise RuntimeError("the card is gone")
+
+    monkeypatch.setattr(worker, "CLAIMED_AT_ONCE", 1)
+    monkeypatch.setattr(worker, "BATCH_CHUNKS", 1)  # one is embedded while the next is read, and all are given back
+    for name in ("leave.md", "notice.md", "travel.md"):
+        add(handbook, name, LEAVE)
+    with monkeypatch.context() as broken:
+        broken.setattr(get_embedder(), "embed_passages", fail)
+        with pytest.raises(RuntimeError, match="the card is gone"):
+            work_until_empty()
+    assert set(Document.objects.values_list("state", "attempts", "lease_owner")) == {(DocumentState.QUEUED, 0, "")}
+    assert not Chunk.objects.exists()
+    assert work_until_empty() == 3
+    assert verify() == []
+
+
 def test_it_reads_the_next_documents_while_a_batch_is_embedded(
     people: People, handbook: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
