@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ingestion.parsers.records import add_record
 from ingestion.parsers.text import add_text
 
 MAX_RECORDS = 20_000
-MAX_VALUES = 200  # of one record
+MAX_VALUES = 200  # of one record, and of a list or an object in it
 LONGEST_WORDS = 300  # characters of a clause in the table of clauses; the whole of it stands in the contract
 COLUMNS = ("Clause type", "Risk", "Words")
 NO_SUCH = "not in this contract"
@@ -31,7 +31,7 @@ class JsonLinesParser:
     formats = frozenset({"jsonl"})
 
     def parse(self, path: Path) -> ParsedDocument:
-        builder = DocumentBuilder()
+        builder, values = DocumentBuilder(), _Values()
         count = broken = 0
         for line in clean(decode(path.read_bytes())).split("\n"):
             if not line.strip():
@@ -42,11 +42,12 @@ class JsonLinesParser:
                 continue
             count += 1
             _check_count(count)
-            add_record(builder, list(_values(record)), count)
+            add_record(builder, values.of(record), count)
         if not count:
             raise ParseError("damaged", "No line of the file is a JSON object. Export it as JSON lines again.")
         if broken:
             builder.warnings.append(f"{broken} line{' is' if broken == 1 else 's are'} no JSON object and left out.")
+        values.warn(builder)
         return builder.build()
 
 
@@ -70,8 +71,10 @@ class JsonParser:
         if not isinstance(found, list) or not found or not all(isinstance(item, dict) for item in found):
             raise ParseError("unsupported_json", _OTHER)
         _check_count(len(found))
+        values = _Values()
         for number, record in enumerate(found, start=1):
-            add_record(builder, list(_values(record)), number)
+            add_record(builder, values.of(record), number)
+        values.warn(builder)
         return builder.build()
 
 
@@ -88,30 +91,42 @@ def _check_count(count: int) -> None:
         raise ParseError("too_long", f"The file holds more than {MAX_RECORDS:,} records. Split it and upload the parts.")
 
 
-def _values(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in list(record.items())[:MAX_VALUES]:
-        text = _text(value)
-        if text.strip():
-            yield name, text
+class _Values:
+    """The values of records as text, with a count of those that are too many."""
 
+    def __init__(self) -> None:
+        self._left_out = 0
 
-def _text(value: Any) -> str:
-    """A conversation is a list of messages: each becomes a line with who said it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: ""}[value]
-    if isinstance(value, dict):
-        said = next((value[name] for name in _SAID if isinstance(value.get(name), str)), None)
-        if said is not None:
-            speaker = next((value[name] for name in _SPEAKERS if isinstance(value.get(name), str)), "")
-            return f"{one_line(speaker)}: {said.strip()}" if speaker else said.strip()
-        return ", ".join(f"{name} {_text(item)}" for name, item in list(value.items())[:MAX_VALUES])
-    if isinstance(value, list):
-        parts = [_text(item) for item in value[:MAX_VALUES]]
-        is_prose = any(len(part) > LONGEST_WORDS or ": " in part for part in parts)
-        return ("\n" if is_prose else ", ").join(part for part in parts if part)
-    return str(value)
+    def of(self, record: dict[str, Any]) -> list[tuple[str, str]]:
+        found = [(name, self._text(value)) for name, value in self._kept(list(record.items()))]
+        return [(name, text) for name, text in found if text.strip()]
+
+    def warn(self, builder: DocumentBuilder) -> None:
+        if self._left_out:
+            count = "1 value was" if self._left_out == 1 else f"{self._left_out:,} values were"
+            builder.warnings.append(f"{count} left out: of a record, a list or an object, the first {MAX_VALUES} are read.")
+
+    def _kept(self, items: list[Any]) -> list[Any]:
+        self._left_out += max(0, len(items) - MAX_VALUES)
+        return items[:MAX_VALUES]
+
+    def _text(self, value: Any) -> str:
+        """A conversation is a list of messages: each becomes a line with who said it."""
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bool) or value is None:
+            return {True: "yes", False: "no", None: ""}[value]
+        if isinstance(value, dict):
+            said = next((value[name] for name in _SAID if isinstance(value.get(name), str)), None)
+            if said is not None:
+                speaker = next((value[name] for name in _SPEAKERS if isinstance(value.get(name), str)), "")
+                return f"{one_line(speaker)}: {said.strip()}" if speaker else said.strip()
+            return ", ".join(f"{name} {self._text(item)}" for name, item in self._kept(list(value.items())))
+        if isinstance(value, list):
+            parts = [self._text(item) for item in self._kept(value)]
+            is_prose = any(len(part) > LONGEST_WORDS or ": " in part for part in parts)
+            return ("\n" if is_prose else ", ").join(part for part in parts if part)
+        return str(value)
 
 
 def _add_contract(builder: DocumentBuilder, contract: dict[str, Any]) -> None:

@@ -233,3 +233,15 @@ def test_it_reads_other_languages_by_their_declarations_and_comments(tmp_path: P
     assert ("open", "paragraph", "Opens the gate.\nWaits for the motor.") in found
     assert ("close", "paragraph", "Closes it.") in found
     assert ("close", "code", "export async function close(gate) {") in found
+
+
+def test_it_says_how_many_values_of_records_it_leaves_out(tmp_path: Path) -> None:
+    wide = {f"field {number}": f"value {number}" for number in range(203)}
+    deep = {"subject": "Gate", "comments": [f"comment {number}" for number in range(201)]}
+    for name, text in (("a.json", json.dumps([wide, deep])), ("a.jsonl", f"{json.dumps(wide)}\n{json.dumps(deep)}\n")):
+        parsed = parse(tmp_path, name, text)
+        assert parsed.warnings == ("4 values were left out: of a record, a list or an object, the first 200 are read.",)
+        assert "value 199" in parsed.text and "comment 199" in parsed.text
+        assert "value 200" not in parsed.text and "comment 200" not in parsed.text
+    fits = parse(tmp_path, "a.json", json.dumps([{"subject": "Gate", "comments": ["opens"] * 200}]))
+    assert fits.warnings == ()
