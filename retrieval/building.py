@@ -78,7 +78,8 @@ def promote(build: Build, passages_of: PassagesOf, progress: Progress) -> None:
     """Bring the build up to date, and let it serve from the next search on. Going back is promoting the one before.
 
     What is written meanwhile is brought over, too: the last passages while writers wait. Killed at any point, either of the
-    two serves, whole. RetrievalError `build_busy`, `build_behind` when documents come in faster than they are embedded."""
+    two serves, whole. RetrievalError `build_busy`, `index_busy` when a writer does not come to its end, `build_behind` when
+    documents come in faster than they are embedded."""
     with building():
         for _ in range(ROUNDS):
             _bring_over_all(build, passages_of, progress)

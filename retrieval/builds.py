@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from retrieval.files import locked, write_atomically
 
 FILE = "builds.json"
 FLIP_LOCK = ".builds.lock"  # writers hold it together, who promotes holds it alone
+TURN_LOCK = ".turn.lock"  # writers pass through it, who promotes holds it while they end: else one after another would overtake
 WORK_LOCK = ".building.lock"
 BASE = ""  # the build of the embedder that the settings name; it lies in the partition's own folder
 
@@ -117,16 +118,22 @@ def building() -> Iterator[None]:
 
 @contextmanager
 def not_flipping(wait_s: float) -> Iterator[None]:
-    """While this is held the build that serves stays; writers hold it."""
+    """While this is held the build that serves stays; writers hold it, each once. RetrievalError `index_busy`."""
+    folder = Path(settings.INDEXES_DIR)
     busy = RetrievalError("index_busy", "The search index is moving to another embedding model. Try again in a minute.")
-    with locked(Path(settings.INDEXES_DIR) / FLIP_LOCK, wait_s=wait_s, busy=busy, is_shared=True):
+    with ExitStack() as held:
+        with locked(folder / TURN_LOCK, wait_s=wait_s, busy=busy, is_shared=True):
+            held.enter_context(locked(folder / FLIP_LOCK, wait_s=wait_s, busy=busy, is_shared=True))
         yield
 
 
 @contextmanager
 def flipping(wait_s: float) -> Iterator[None]:
-    """No partition is written meanwhile. RetrievalError `build_busy`."""
-    with locked(Path(settings.INDEXES_DIR) / FLIP_LOCK, wait_s=wait_s, busy=_busy()):
+    """No partition is written meanwhile: those that write now are waited for, and others wait. RetrievalError `index_busy`."""
+    folder = Path(settings.INDEXES_DIR)
+    message = f"Documents were still being written into the search index after {wait_s:.0f} seconds. Try again in a minute."
+    busy = RetrievalError("index_busy", message)
+    with locked(folder / TURN_LOCK, wait_s=wait_s, busy=busy), locked(folder / FLIP_LOCK, wait_s=wait_s, busy=busy):
         yield
 
 

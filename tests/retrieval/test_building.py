@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from retrieval import building
 from retrieval.building import complete, drop, install_embedder, missing_count, promote
-from retrieval.builds import FILE, Build, embedder_of, model_folder, read_builds, serving_build
+from retrieval.builds import FILE, Build, embedder_of, flipping, model_folder, not_flipping, read_builds, serving_build
 from retrieval.embedders import get_embedder
 from retrieval.errors import RetrievalError
 from retrieval.indexes.faiss_cpu import FaissCpuIndex
@@ -253,6 +255,41 @@ def test_it_lets_one_at_a_time_build(corpus: Corpus, green: Build) -> None:
             complete(green, corpus.passages_of, _quiet)
 
     complete(green, corpus.passages_of, again)
+
+
+def test_who_promotes_waits_for_those_who_write_and_not_for_those_who_come_later(settings: Any, tmp_path: Path) -> None:
+    settings.INDEXES_DIR = tmp_path / "indexes"
+    has_flipped = threading.Event()
+
+    def flip() -> None:
+        with flipping(wait_s=60):
+            has_flipped.set()
+
+    def begin_to_write() -> ExitStack:
+        stack = ExitStack()
+        stack.enter_context(not_flipping(wait_s=0))
+        return stack
+
+    writer, thread = begin_to_write(), threading.Thread(target=flip)
+    thread.start()
+    for _ in range(300):  # each writer begins before the one before it ends
+        try:
+            following = begin_to_write()
+        except RetrievalError:
+            break
+        writer.close()
+        writer = following
+        has_flipped.wait(0.01)
+    else:
+        pytest.fail("writers overtake who promotes without end")
+    assert not has_flipped.is_set()
+    with pytest.raises(RetrievalError, match="still being written into the search index") as raised, flipping(wait_s=0):
+        pass
+    assert raised.value.code == "index_busy"
+    writer.close()
+    thread.join(60)
+    assert has_flipped.is_set()
+    begin_to_write().close()
 
 
 def test_it_says_what_to_do_when_the_file_of_builds_is_damaged(corpus: Corpus, settings: Any) -> None:
