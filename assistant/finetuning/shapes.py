@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from ingestion.models import DocumentText
-from specialists.finetuning.clauses import clause_pairs
+from specialists.finetuning.clauses import Wording, clause_pairs
 from specialists.finetuning.howto import callable_name, code_pairs, is_test, usage_pairs
 from specialists.finetuning.pairs import Pair, Section
 from specialists.finetuning.records import CODE, READ, Piece, Record, records_of, starts_of_parts
@@ -49,9 +49,10 @@ def shaped_pairs(sections: dict[int, Section]) -> Iterator[Pair]:
 
 
 def _pairs(records: Sequence[Record], own: Sequence[Section], text: str) -> Iterator[Pair]:
+    wording = Wording(text)
     for record in records:
         yield from ticket_pairs(record, own)
-        yield from clause_pairs(record, own, text)
+        yield from clause_pairs(record, own, wording)
 
 
 def _read(sections: dict[int, Section], *, code: bool) -> Iterator[Read]:

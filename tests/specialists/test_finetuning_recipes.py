@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingestion.chunking import chunk_document
 from ingestion.parsers.formats import read_document
-from specialists.finetuning.clauses import clause_pairs
+from specialists.finetuning import clauses
+from specialists.finetuning.clauses import Wording, clause_pairs
 from specialists.finetuning.duplicates import without_near_duplicates
 from specialists.finetuning.howto import callable_name, code_pairs, is_test, usage_pairs
 from specialists.finetuning.mixing import hold_out
@@ -126,7 +129,7 @@ def test_a_table_that_is_no_list_of_tickets_gives_none(tmp_path: Path) -> None:
 
 def test_a_contract_gives_the_type_and_risk_of_its_clauses_and_what_it_says_of_each(tmp_path: Path) -> None:
     records, sections, text, parts = read(tmp_path, "a.json", json.dumps(CONTRACTS))
-    pairs = [pair for record in records for pair in clause_pairs(record, sections, text)]
+    pairs = [pair for record in records for pair in clause_pairs(record, sections, Wording(text))]
 
     assert [(pair.question, pair.answer, pair.origin) for pair in pairs[:3]] == [
         ("Which type of clause is this, and what is its risk? “law of Belgium”", "Governing Law, risk: low", "label"),
@@ -140,8 +143,34 @@ def test_a_contract_gives_the_type_and_risk_of_its_clauses_and_what_it_says_of_e
 def test_a_table_of_clauses_gives_their_types_and_risks(tmp_path: Path) -> None:
     records, sections, text, _ = read(tmp_path, "a.csv", "clause,type,risk\nThe seller pays for all damage.,Liability,high\n")
 
-    [pair] = [pair for record in records for pair in clause_pairs(record, sections, text)]
+    [pair] = [pair for record in records for pair in clause_pairs(record, sections, Wording(text))]
     assert (pair.answer, "all damage" in pair.question) == ("Liability, risk: high", True)
+
+
+class CountingPattern:
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self.pattern, self.times = pattern, 0
+
+    def finditer(self, text: str) -> Any:
+        self.times += 1
+        return self.pattern.finditer(text)
+
+
+def test_a_contract_is_read_once_for_all_of_its_clauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    counting = CountingPattern(clauses._WORD)
+    monkeypatch.setattr(clauses, "_WORD", counting)
+    text = "\n\n".join(f"Clause {number}: the  Seller\ndelivers (lot {number}) by noon." for number in range(300))
+    wording = Wording(text)
+
+    for number in range(300):
+        found = wording.find(f"the Seller delivers (lot {number}) by noon", 0, len(text))
+        assert found is not None
+        assert text[found[0] : found[1]] == f"the  Seller\ndelivers (lot {number}) by noon"
+    assert counting.times == 1
+    assert wording.find("Seller delivers (lot 7) by noon", text.index("Clause 8:"), len(text)) is None
+    assert wording.find("lot 7) by no", 0, len(text)) == re.search(r"lot 7\) by no", text).span()  # type: ignore[union-attr]
+    assert wording.find("lot 7)", 0, len(text)) == re.search(r"lot 7\)", text).span()  # type: ignore[union-attr]
+    assert wording.find("noon. Clause 8: and no more", 0, len(text)) is None
 
 
 def test_code_is_asked_how_to_do_what_its_docstrings_say(tmp_path: Path) -> None:
