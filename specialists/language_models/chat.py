@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from specialists.language_models.folders import broken
+from specialists.language_models.marks import BREAK, without_marks
 from specialists.language_models.types import Message
 
-BREAK = "\u200b"  # a space without width
 UNFINISHED = "\ufffd"  # what a part of a character decodes to
 
 
@@ -67,8 +67,9 @@ class Chat:
         return list(self._tokenizer.encode(text.encode("utf-8", "replace").decode(), add_special_tokens=False).ids)
 
     def _inert(self, text: str) -> str:
-        """Words that the tokenizer would take for tokens of its own are broken, so that no document can end its message and begin
-        one of the system's. Role marks that a template writes as ordinary words ([INST]) are no tokens, and are not."""
+        """Words that the tokenizer would take for tokens of its own, and the role marks that some templates write as ordinary
+        words ([INST]), are broken, so that no document can end its message and begin one of the system's."""
+        text = without_marks(text)
         for token in self._special:
             if token in text:
                 text = text.replace(token, token[:1] + BREAK + token[1:])

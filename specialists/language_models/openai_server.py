@@ -12,7 +12,6 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from specialists.language_models.addresses import check_inside, read_networks
 from specialists.language_models.breaker import Breaker
 from specialists.language_models.guarding import Pieces, guarded
 from specialists.language_models.line import Line
+from specialists.language_models.marks import without_marks
 from specialists.language_models.types import End, Message, Piece, Waiting, check_name, known_adapter
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class OpenAIServer:
         check_inside(self.url, self.networks)  # names can move
         deadline = time.monotonic() + LONGEST_S
         body = {
-            "model": model, "messages": [asdict(message) for message in messages], "max_tokens": most_tokens,
+            "model": model, "messages": [_sent(message) for message in messages], "max_tokens": most_tokens,
             "temperature": 0, "stream": True, "stream_options": {"include_usage": True},
         }  # fmt: skip
         with self._opened(body) as response:
@@ -239,6 +239,11 @@ def _wait_of(response: httpx.Response, number: int) -> float:
 
 def _jittered(number: int) -> float:
     return float(WAIT_S * 2 ** (number - 1) * random.uniform(0.5, 1.5))
+
+
+def _sent(message: Message) -> dict[str, str]:
+    """A server reads the marks of its chat template wherever they stand, in a document's words, too."""
+    return {"role": message.role, "content": without_marks(message.content)}
 
 
 def _unreachable(why: str) -> SpecialistError:
