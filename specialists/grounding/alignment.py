@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Literal
 
 from specialists.grounding.facts import WEEKDAYS, Quantity, facts_of
-from specialists.grounding.words import STOP_WORDS, Word, containment, plain, sentences, word_set, words
+from specialists.grounding.words import SHORTEST_STEM, STOP_WORDS, Word, containment, plain, sentences, word_set, words
 from specialists.opposites import AUXILIARIES, NEGATIONS, are_opposite
 
 Kind = Literal["number", "date", "name", "negation", "opposite"]
@@ -43,7 +43,7 @@ class _Alignment:
 def find_changes(claim: str, passages: Sequence[str]) -> tuple[Change, ...]:
     """What the claim turns round in the sentence that it is closest to; nothing when another sentence, about as close,
     agrees with it."""
-    names = {part for text in (claim, *passages) for name in facts_of(text).names for part in name.parts}
+    names = _names_in((claim, *passages))
     rows = {text: containment(claim, text) for passage in passages for text in sentences(passage)}
     nearest = sorted((text for text, share in rows.items() if share >= LEAST_CONTAINMENT), key=lambda text: -rows[text])
     found = [_align(claim, text, names) for text in nearest[:MOST_SENTENCES]]
@@ -55,7 +55,29 @@ def find_changes(claim: str, passages: Sequence[str]) -> tuple[Change, ...]:
     return () if agrees else best.changes
 
 
-def _align(claim: str, sentence: str, names: Iterable[str]) -> _Alignment:
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """`words` of names, and the names of several words as they are written together."""
+
+    words: frozenset[str]
+    runs: frozenset[tuple[str, ...]]
+
+    def may_be_one(self, one: str, other: str) -> bool:
+        """ "EU" and "European Union", "Liz" and "Lizzy", "Mira" and "Keller" where "Mira Keller" is named, too."""
+        short, long = sorted((one, other), key=len)
+        is_short_form = len(short) >= SHORTEST_STEM and long.startswith(short)
+        return is_short_form or _abbreviates(one, other) or any(one in run and other in run for run in self.runs)
+
+
+def _names_in(texts: Sequence[str]) -> _Names:
+    """Those that begin a sentence, too, unless they stand in small letters anywhere."""
+    small = {word.text for text in texts for word in words(text) if not word.is_capitalised}
+    runs = frozenset(name.parts for text in texts for name in facts_of(text).names)
+    first = {name for text in texts for name in facts_of(text).beginnings if name.lower() not in small}
+    return _Names(frozenset(first.union(*runs)), runs)
+
+
+def _align(claim: str, sentence: str, names: _Names) -> _Alignment:
     said, found = words(claim), words(sentence)
     matcher = SequenceMatcher(None, [word.stem for word in said], [word.stem for word in found], autojunk=False)
     steps = matcher.get_opcodes()
@@ -69,7 +91,7 @@ def _align(claim: str, sentence: str, names: Iterable[str]) -> _Alignment:
         if _is_anchored(before, after):
             left, right = said[first:last], found[start:end]
             next_word = said[last].text.lower() if last < len(said) else ""
-            changes += _judge(claim, sentence, left, right, frozenset(names), next_word)
+            changes += _judge(claim, sentence, left, right, names, next_word)
     swapped = _swapped_names(claim, sentence)
     return _Alignment(1.0 if swapped else kept / max(1, len(said)), (*changes, *swapped))
 
@@ -94,7 +116,7 @@ def _is_anchored(before: tuple | None, after: tuple | None) -> bool:
 
 
 def _judge(
-    claim: str, sentence: str, said: Sequence[Word], found: Sequence[Word], names: frozenset[str], next_word: str
+    claim: str, sentence: str, said: Sequence[Word], found: Sequence[Word], names: _Names, next_word: str
 ) -> Iterator[Change]:
     left, right = " ".join(word.text for word in said), " ".join(word.text for word in found)
     if next_word != "only" and _turns_negation(said, found):
@@ -110,7 +132,7 @@ def _judge(
         yield Change("date", left, right)
     elif len(said) == len(found) and (pair := _opposite(said, found)):
         yield Change("opposite", *pair)
-    elif _is_name(said, names) and _is_name(found, names) and not _abbreviates(left, right):
+    elif _is_name(said, names.words) and _is_name(found, names.words) and not names.may_be_one(left, right):
         yield Change("name", left, right)
 
 

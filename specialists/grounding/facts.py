@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from specialists.grounding.numerals import NUMBER, spelled_value
 from specialists.grounding.units import SCALES, UNIT, Unit, unit_of
-from specialists.grounding.words import STOP_WORDS, Word, plain, word_list, word_set, words
+from specialists.grounding.words import STOP_WORDS, Word, plain, stem, word_list, word_set, words
 
 MONTHS = word_list("january february march april may june july august september october november december")
 WEEKDAYS = word_set("monday tuesday wednesday thursday friday saturday sunday")
@@ -43,6 +44,7 @@ _NOT_A_CODE = re.compile(
     r"^(?:mid|pre|post|non|early|late|circa|c|under|over|sub|to|and|or)[-_/]?\d|^[A-Za-z]{4,}/", re.IGNORECASE
 )
 _QUOTATION = re.compile(r'(?<!\w)"(?! )([^"\[\]]{3,}?)(?<! )"(?!\w)')  # with [brackets] a writer has changed the words
+_ORDINARY = Path(__file__).parent / "data" / "ordinary_words.txt"
 _TITLES = word_set("mr mrs ms dr prof sir st the a an i i'm i'd i'll i've")
 
 
@@ -87,6 +89,7 @@ class Facts:
     times: tuple[tuple[int, str], ...]  # minutes after midnight, as written
     weekdays: frozenset[str]
     names: tuple[Name, ...]
+    beginnings: tuple[str, ...]  # single words that begin a sentence and are no ordinary ones: most of them are names
     codes: tuple[str, ...]
     quotations: tuple[str, ...]
 
@@ -107,6 +110,7 @@ def facts_of(text: str) -> Facts:
         times=tuple((value, found.group().strip()) for found, value in times if value is not None),
         weekdays=frozenset(word.text.lower() for word in words(text) if word.text.lower() in WEEKDAYS),
         names=tuple(_names(text)),
+        beginnings=tuple(_beginnings(text)),
         codes=tuple(found.group() for found in codes),
         quotations=tuple(_QUOTATION.findall(text)),
     )
@@ -232,3 +236,18 @@ def _goes_on(text: str, found: tuple[Word, ...], place: int) -> bool:
     """ "Alice Young" at the beginning of a sentence is a name, "Alice" may be any word."""
     word, after = found[place], found[place + 1] if place + 1 < len(found) else None
     return after is not None and _is_name_word(after) and after.start == word.start + len(word.text) + 1
+
+
+def _beginnings(text: str) -> Iterator[str]:
+    found = words(text)
+    for place, word in enumerate(found):
+        name = word.text.removesuffix("'s")
+        is_alone = _is_name_word(word) and _begins_sentence(text, place, word) and not _goes_on(text, found, place)
+        if is_alone and name.isalpha() and stem(name) not in _ordinary_stems():
+            yield name
+
+
+@lru_cache(maxsize=1)
+def _ordinary_stems() -> frozenset[str]:
+    """Of the words that people write in small letters."""
+    return frozenset(_ORDINARY.read_text(encoding="utf-8").split())

@@ -60,6 +60,25 @@ def test_it_names_what_the_passage_does_not_say(claim: str, kind: str, reason: s
     assert any(fault.kind == kind and reason in fault.reason for fault in faults), faults
 
 
+@pytest.mark.parametrize(
+    ("passage", "claim", "is_fault"),
+    [
+        ("Mira keeps the key.", "Jonas keeps the key.", True),
+        ("Keys\nMira keeps the key. Jonas has the car.", "Jonas keeps the key.", True),
+        ("Mira keeps the key. Jonas keeps the key of the cellar.", "Jonas keeps the key.", False),
+        ("Zendesk collects all tickets from customers.", "Freshdesk collects all tickets from customers.", True),
+        ("Staff keep the key in the drawer.", "Workers keep the key in the drawer.", False),
+        ("Mira keeps the key in the drawer.", "Employees keep the key in the drawer.", False),
+        ("Mira keeps the key. Another mira is in the garden.", "Jonas keeps the key.", False),
+        ("Mira Keller leads the laboratory. Mira keeps the key.", "Keller keeps the key.", False),
+        ("Elisabeth keeps the key.", "Elisa keeps the key.", False),
+        ("Mira keeps the key.", "She keeps the key.", False),
+    ],
+)
+def test_it_finds_another_name_where_it_begins_the_sentence(passage: str, claim: str, is_fault: bool) -> None:
+    assert [fault.kind for fault in judge(claim, [passage]).faults] == (["name"] if is_fault else [])
+
+
 def test_it_lets_a_sentence_that_agrees_outweigh_a_similar_one() -> None:
     winter = "The Oslo office gives engineers 10 days of leave in winter."
     summer = "In summer the Oslo office grants engineers 25 days of leave."
