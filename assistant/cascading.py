@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
 from assistant.errors import UNEXPECTED
@@ -15,6 +14,7 @@ from assistant.ledger.recording import Use, about_tokens
 from assistant.tiers import STOPPED, TIERS, Attempt, Question, Tiers, Trying, about_tokens_of
 from ingestion.connections import lend_connection
 from specialists.errors import SpecialistError
+from specialists.relaying import relay
 from specialists.router.cascade import next_tier
 from specialists.router.types import QUOTES, READER, SPECIALIST, Decision, TierEvidence
 
@@ -86,10 +86,16 @@ def run_cascade(
 
 def _try(tier: str, trying: Trying, question: Question) -> Generator[Queued | Reading | Sentence, None, _Try]:
     lend_connection()  # a model works now
-    told: list[str] = []
+    told: list[str] = []  # what is known of a try that does not come to its end
+
+    def note(event: Queued | Reading | Sentence) -> Queued | Reading | Sentence:
+        if isinstance(event, Sentence):
+            told.append(event.text)
+        return event
+
     with measure() as cost:
         try:
-            attempt = yield from _noting(trying, told)
+            attempt = yield from relay(trying, note)
         except SpecialistError as error:
             if error.code != STOPPED:
                 logger.warning("The tier %s cannot work: %s", tier, error.public_message)
@@ -100,20 +106,6 @@ def _try(tier: str, trying: Trying, question: Question) -> Generator[Queued | Re
         else:
             return _Try(attempt, cost)
     return _Try(None, cost, problem, is_stopped, about_tokens_of(question) if told else 0, about_tokens(*told))
-
-
-def _noting(trying: Trying, told: list[str]) -> Trying:
-    """Passes on what a tier tells, and keeps the words: they are what is known of a try that does not come to its end."""
-    with closing(trying):
-        while True:
-            try:
-                event = next(trying)
-            except StopIteration as end:
-                attempt: Attempt = end.value
-                return attempt
-            if isinstance(event, Sentence):
-                told.append(event.text)
-            yield event
 
 
 def for_ledger(decision: Decision) -> dict[str, object]:

@@ -4,13 +4,13 @@ document's own words. What the model wrote of a part is never a source: only the
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 
 from specialists.composition.types import ComposedSentence, Evidence, Quote
 from specialists.grounding.checker import Head
 from specialists.language_models.types import LanguageModel, Waiting
 from specialists.prompting import PER_MESSAGE, SYSTEM, Source, render
+from specialists.relaying import relay
 from specialists.summarising.progress import Progress
 from specialists.writing import MOST_TOKENS, Draft, write
 
@@ -97,11 +97,4 @@ def _unheard(
 ) -> Generator[Waiting | Progress, None, Draft]:  # fmt: skip
     """A part's sentences are for nobody to see: in their place it is told where the work stands, so that it can be stopped."""
     yield at
-    with closing(writing):
-        while True:
-            try:
-                told = next(writing)
-            except StopIteration as end:
-                draft: Draft = end.value
-                return draft
-            yield told if isinstance(told, Waiting) else at
+    return (yield from relay(writing, lambda told: told if isinstance(told, Waiting) else at))
