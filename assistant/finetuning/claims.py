@@ -21,7 +21,7 @@ from assistant.finetuning.models import (
     SpecialistVersion,
     VersionState,
 )
-from assistant.leases import is_abandoned, new_owner
+from assistant.leases import FREED, change_held, is_abandoned, take
 
 LEASE = timedelta(seconds=90)
 MAX_ATTEMPTS = 3
@@ -41,15 +41,14 @@ class Claim:
 
     def change(self, **fields: Any) -> bool:
         """False when the work is no longer this claim's."""
-        held = type(self.work).objects.filter(pk=self.work.pk, lease_owner=self.owner)
-        return bool(held.update(**fields))
+        return change_held(self.work, self.owner, **fields)
 
     def renew(self) -> bool:
         """False when the work is no longer this claim's."""
         return self.change(lease_until=timezone.now() + LEASE)
 
     def end(self, **fields: Any) -> bool:
-        return self.change(**fields, lease_owner="", lease_until=None, finished_at=timezone.now())
+        return self.change(**fields, **FREED, finished_at=timezone.now())
 
     def progress(self, **fields: Any) -> bool:
         """Where it is further than any trainer before, a later death is not one of three at the same place."""
@@ -62,7 +61,7 @@ class Claim:
 
     def release(self) -> None:
         """Give the work back, to be taken up where it stands by whoever comes next."""
-        self.change(lease_owner="", lease_until=None, attempts=0)
+        self.change(**FREED, attempts=0)
 
 
 def claim_work(
@@ -75,16 +74,11 @@ def claim_work(
         begun = work.state not in (DataSetState.QUEUED, VersionState.QUEUED)
         if begun and not is_abandoned(work.lease_owner, work.lease_until):
             continue
-        claim = Claim(work, new_owner(), furthest=work.done if begun else 0, should_stop=should_stop)
         first = DataSetState.MAKING if isinstance(work, DataSet) else VersionState.TRAINING
-        state = work.state if begun else first
-        taken = type(work).objects.filter(pk=work.pk, state=work.state, lease_owner=work.lease_owner).update(
-            state=state, lease_owner=claim.owner, lease_until=timezone.now() + LEASE, attempts=F("attempts") + 1,
-            started_at=work.started_at or timezone.now(),
-        )  # fmt: skip
-        if taken:
-            work.refresh_from_db()
-            return claim
+        furthest = work.done if begun else 0
+        state, since = work.state if begun else first, work.started_at or timezone.now()
+        if owner := take(work, lease=LEASE, state=state, attempts=F("attempts") + 1, started_at=since):
+            return Claim(work, owner, furthest=furthest, should_stop=should_stop)
     return None
 
 

@@ -22,7 +22,7 @@ from assistant.golden.fingerprint import fingerprint_of
 from assistant.golden.judging import Gate
 from assistant.golden.models import OPEN_RUNS, GoldenQuestion, GoldenResult, GoldenRun, RunState, Trigger
 from assistant.golden.permissions import may_ask
-from assistant.leases import is_abandoned, new_owner
+from assistant.leases import FREED, change_held, is_abandoned, take
 from ingestion.models import Corpus
 from ingestion.permissions import readable_partitions
 
@@ -79,7 +79,7 @@ def stop_run(*, run: GoldenRun) -> bool:
     """Stop a run that has not ended; what was asked stays."""
     return bool(
         GoldenRun.objects.filter(pk=run.pk, state__in=OPEN_RUNS).update(
-            state=RunState.STOPPED, finished_at=timezone.now(), lease_owner="", lease_until=None
+            state=RunState.STOPPED, finished_at=timezone.now(), **FREED
         )
     )
 
@@ -93,25 +93,19 @@ def claim_run(*, only: GoldenRun | None = None) -> Claim | None:
     for run in runs.filter(pk=only.pk) if only else runs:
         if run.state == RunState.RUNNING and not is_abandoned(run.lease_owner, run.lease_until):
             continue
-        owner = new_owner()
-        now = timezone.now()
-        taken = GoldenRun.objects.filter(pk=run.pk, state=run.state, lease_owner=run.lease_owner).update(
-            state=RunState.RUNNING, lease_owner=owner, lease_until=now + LEASE, attempts=F("attempts") + 1,
-            started_at=run.started_at or now,
-        )  # fmt: skip
-        if taken:
-            run.refresh_from_db()
+        begun = run.started_at or timezone.now()
+        if owner := take(run, lease=LEASE, state=RunState.RUNNING, attempts=F("attempts") + 1, started_at=begun):
             return Claim(run, owner)
     return None
 
 
 def release(claim: Claim) -> None:
     """Give the run back, to be taken up by whoever comes next."""
-    _held(claim, lease_owner="", lease_until=None, attempts=0)
+    _held(claim, **FREED, attempts=0)
 
 
 def _held(claim: Claim, **changes: Any) -> bool:
-    return bool(GoldenRun.objects.filter(pk=claim.run.pk, lease_owner=claim.owner, state=RunState.RUNNING).update(**changes))
+    return change_held(claim.run, claim.owner, **changes)
 
 
 # --- The steps --------------------------------------------------------------------------------------------------------
@@ -133,7 +127,7 @@ def record_result(claim: Claim, result: GoldenResult, fields: Mapping[str, Any])
 
 
 def fail_run(claim: Claim, message: str) -> None:
-    _held(claim, state=RunState.FAILED, error_message=message[:500], finished_at=timezone.now(), lease_owner="", lease_until=None)
+    _held(claim, state=RunState.FAILED, error_message=message[:500], finished_at=timezone.now(), **FREED)
 
 
 def finish_run(claim: Claim) -> None:
@@ -145,7 +139,7 @@ def finish_run(claim: Claim) -> None:
     passed, verdict = gate().verdict(correct=run.correct, total=run.total, broken=broken)
     _held(
         claim, state=RunState.FINISHED, baseline=baseline, broken=broken, fixed=fixed, passed=passed, verdict=verdict[:300],
-        finished_at=timezone.now(), lease_owner="", lease_until=None,
+        finished_at=timezone.now(), **FREED,
     )  # fmt: skip
 
 

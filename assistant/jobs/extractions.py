@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from assistant.errors import QuestionError
 from assistant.jobs.models import OPEN_EXTRACTIONS, Extraction, ExtractionRow, ExtractionState
-from assistant.leases import is_abandoned, new_owner
+from assistant.leases import FREED, change_held, is_abandoned, take
 from assistant.limits.using import take_question
 from ingestion.models import Corpus, Document
 from ingestion.permissions import AnyUser, readable_documents
@@ -74,7 +74,7 @@ def start_extraction(*, user: User, documents: Sequence[Document], fields: list[
 def stop_extraction(*, extraction: Extraction) -> None:
     """What is read stays."""
     Extraction.objects.filter(pk=extraction.pk, state__in=OPEN_EXTRACTIONS).update(
-        state=ExtractionState.STOPPED, finished_at=timezone.now(), lease_owner="", lease_until=None
+        state=ExtractionState.STOPPED, finished_at=timezone.now(), **FREED
     )
 
 
@@ -87,30 +87,23 @@ def claim_extraction() -> Claim | None:
     for row in Extraction.objects.filter(state__in=OPEN_EXTRACTIONS).select_related("user").order_by("pk"):
         if row.state == ExtractionState.RUNNING and row.lease_owner and not is_abandoned(row.lease_owner, row.lease_until):
             continue
-        owner = new_owner()
-        taken = Extraction.objects.filter(pk=row.pk, state=row.state, lease_owner=row.lease_owner).update(
-            state=ExtractionState.RUNNING, lease_owner=owner, lease_until=timezone.now() + LEASE, attempts=F("attempts") + 1
-        )
-        if taken:
-            row.refresh_from_db()
+        if owner := take(row, lease=LEASE, state=ExtractionState.RUNNING, attempts=F("attempts") + 1):
             return Claim(row, owner)
     return None
 
 
 def hold(claim: Claim, **changes: Any) -> bool:
     """Change what is claimed, and renew the lease. False when it was stopped, deleted or taken over."""
-    values = {"lease_until": timezone.now() + LEASE, **changes}
-    held = Extraction.objects.filter(pk=claim.extraction.pk, lease_owner=claim.owner, state=ExtractionState.RUNNING)
-    return bool(held.update(**values))
+    return change_held(claim.extraction, claim.owner, **{"lease_until": timezone.now() + LEASE, **changes})
 
 
 def release(claim: Claim) -> None:
     """Give it back, to be taken up by whoever comes next."""
-    hold(claim, lease_owner="", lease_until=None, attempts=0)
+    hold(claim, **FREED, attempts=0)
 
 
 def finish(claim: Claim) -> None:
-    hold(claim, state=ExtractionState.FINISHED, finished_at=timezone.now(), lease_owner="", lease_until=None)
+    hold(claim, state=ExtractionState.FINISHED, finished_at=timezone.now(), **FREED)
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import F, Q
 from django.utils import timezone
 
-from assistant.leases import is_abandoned, new_owner
+from assistant.leases import FREED, change_held, is_abandoned, take
 from assistant.slack.models import OPEN_EVENTS, QUESTIONS, EventState, SlackEvent
 
 LEASE = timedelta(minutes=5)
@@ -35,18 +35,12 @@ class Claim:
 def claim_event() -> Claim | None:
     """Take the oldest event that waits, or whose holder is gone. Questions of one thread are taken one after another, so that a
     follow-up finds what it follows."""
-    now = timezone.now()
-    for event in _due_events(now):
+    for event in _due_events(timezone.now()):
         if event.state == EventState.WORKING and not is_abandoned(event.lease_owner, event.lease_until):
             continue
         if event.is_message and _has_earlier(event):
             continue
-        owner = new_owner()
-        taken = SlackEvent.objects.filter(pk=event.pk, state=event.state, lease_owner=event.lease_owner).update(
-            state=EventState.WORKING, lease_owner=owner, lease_until=now + LEASE, attempts=F("attempts") + 1
-        )
-        if taken:
-            event.refresh_from_db()
+        if owner := take(event, lease=LEASE, state=EventState.WORKING, attempts=F("attempts") + 1):
             return Claim(event, owner)
     return None
 
@@ -85,22 +79,20 @@ def fail(claim: Claim, outcome: str, reason: str) -> None:
 
 def _end(claim: Claim, state: str, outcome: str, reason: str) -> None:
     _held(
-        claim, state=state, outcome=outcome, reason=reason[:300], payload={}, lease_owner="", lease_until=None,
-        finished_at=timezone.now(),
+        claim, state=state, outcome=outcome, reason=reason[:300], payload={}, finished_at=timezone.now(), **FREED
     )  # fmt: skip
 
 
 def release(claim: Claim, *, after: timedelta, reason: str, is_counted: bool = True) -> None:
     """Give the event back, to be taken up again later. A wait that Slack asks for counts as no attempt."""
     _held(
-        claim, state=EventState.WAITING, lease_owner="", lease_until=None, not_before=timezone.now() + after,
-        reason=reason[:300], attempts=claim.event.attempts - (0 if is_counted else 1),
+        claim, state=EventState.WAITING, not_before=timezone.now() + after, reason=reason[:300],
+        attempts=claim.event.attempts - (0 if is_counted else 1), **FREED,
     )  # fmt: skip
 
 
 def _held(claim: Claim, **changes: Any) -> bool:
-    held = SlackEvent.objects.filter(pk=claim.event.pk, lease_owner=claim.owner, state=EventState.WORKING)
-    return bool(held.update(**changes))
+    return change_held(claim.event, claim.owner, **changes)
 
 
 def forget_old() -> None:

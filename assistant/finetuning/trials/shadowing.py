@@ -16,7 +16,7 @@ from assistant.errors import UNEXPECTED
 from assistant.finetuning.permissions import is_in_audience
 from assistant.finetuning.trials.editing import end_outlived_trials
 from assistant.finetuning.trials.models import Trial, TrialAnswer, TrialAnswerState
-from assistant.leases import is_abandoned, new_owner
+from assistant.leases import FREED, change_held, is_abandoned, take
 from assistant.ledger.measuring import measure
 from assistant.models import Answer, AnswerState
 from assistant.permissions import searchable_chunks, searchable_partitions
@@ -71,12 +71,7 @@ def _claim() -> TrialAnswer | None:
         if row.created_at < timezone.now() - STALE or row.attempts >= MOST_ATTEMPTS:
             _drop(row)
             continue
-        owner = new_owner()
-        taken = TrialAnswer.objects.filter(pk=row.pk, state=TrialAnswerState.QUEUED, lease_owner=row.lease_owner).update(
-            lease_owner=owner, lease_until=timezone.now() + LEASE, attempts=F("attempts") + 1
-        )
-        if taken:
-            row.lease_owner = owner
+        if take(row, lease=LEASE, attempts=F("attempts") + 1):
             return row
     return None
 
@@ -88,7 +83,7 @@ def _drop(row: TrialAnswer) -> None:
 
 def _change(row: TrialAnswer, **fields: Any) -> bool:
     """False when it is no longer this worker's, or its trial has ended."""
-    return bool(TrialAnswer.objects.filter(pk=row.pk, lease_owner=row.lease_owner).update(**fields))
+    return change_held(row, row.lease_owner, **fields)
 
 
 def _work(row: TrialAnswer, should_stop: Callable[[], bool]) -> bool:
@@ -106,7 +101,7 @@ def _work(row: TrialAnswer, should_stop: Callable[[], bool]) -> bool:
             attempt = _write(question)
     except SpecialistError as error:
         if error.code in LATER:
-            _change(row, lease_owner="", lease_until=None, attempts=row.attempts)
+            _change(row, **FREED, attempts=row.attempts - 1)
             return False
         fields: dict[str, Any] = {"state": TrialAnswerState.FAILED, "error_message": error.public_message[:300]}
     except Exception:  # a bug must end as a failed row, not as one that is written for ever
@@ -114,7 +109,7 @@ def _work(row: TrialAnswer, should_stop: Callable[[], bool]) -> bool:
         fields = {"state": TrialAnswerState.FAILED, "error_message": UNEXPECTED}
     else:
         fields = {"state": TrialAnswerState.DONE, "candidate_ms": cost.latency_ms, **compared(row.answer, attempt)}
-    return _change(row, **fields, lease_owner="", lease_until=None)
+    return _change(row, **fields, **FREED)
 
 
 def _question(row: TrialAnswer, is_wanted: Callable[[], bool]) -> Question | None:

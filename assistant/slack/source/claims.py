@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from assistant.leases import is_abandoned, new_owner
+from assistant.leases import FREED, change_held, is_abandoned, take
 from assistant.slack.claims import LeaseLostError
 from assistant.slack.source.models import SlackPart, SlackSource, SourceState
 
@@ -31,24 +31,18 @@ def claim_source(*, channel: str = "") -> SourceClaim | None:
     for source in (due.filter(channel=channel) if channel else due).order_by("next_at", "pk"):
         if source.lease_owner and not is_abandoned(source.lease_owner, source.lease_until):
             continue
-        owner = new_owner()
-        taken = SlackSource.objects.filter(pk=source.pk, lease_owner=source.lease_owner).update(
-            lease_owner=owner, lease_until=now + LEASE
-        )
-        if taken:
-            source.refresh_from_db()
+        if owner := take(source, lease=LEASE):
             return SourceClaim(source, owner)
     return None
 
 
 def advance(claim: SourceClaim, **changes: Any) -> None:
     """Store a step and renew the lease. Raises LeaseLostError."""
-    held = SlackSource.objects.filter(pk=claim.source.pk, lease_owner=claim.owner)
-    if not held.update(lease_until=timezone.now() + LEASE, **changes):
+    if not change_held(claim.source, claim.owner, lease_until=timezone.now() + LEASE, **changes):
         raise LeaseLostError
     for name, value in changes.items():
         setattr(claim.source, name, value)
 
 
 def release(claim: SourceClaim, **changes: Any) -> None:
-    SlackSource.objects.filter(pk=claim.source.pk, lease_owner=claim.owner).update(lease_owner="", lease_until=None, **changes)
+    change_held(claim.source, claim.owner, **FREED, **changes)
