@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
 from assistant import answering
@@ -17,6 +20,7 @@ from assistant.finetuning.trials import shadowing, taking
 from assistant.finetuning.trials.models import Trial, TrialAnswer
 from assistant.finetuning.trials.shadowing import work_shadows
 from assistant.ledger.models import TierUse
+from assistant.ledger.recording import Use
 from assistant.models import Answer, AnswerState, Feedback
 from assistant.services import Manner, create_answer
 from ingestion.services import delete_document
@@ -26,6 +30,7 @@ from specialists import language_models
 from specialists.errors import SpecialistError
 from specialists.language_models.types import End, Message, Piece
 from specialists.prompting import NO_ANSWER
+from specialists.router.types import SPECIALIST
 from tests.assistant.pages import client_of, text_of
 from tests.assistant.test_finetuning import BASE, CANARY, QUESTION, Canary, make_version
 from tests.people import People
@@ -203,6 +208,33 @@ def test_what_nobody_has_time_for_is_dropped_and_counted(house: House, people: P
     work_shadows()
     assert (TrialAnswer.objects.count(), Trial.objects.get().dropped) == (0, 3)
     assert "3 dropped" in house.page()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["shadow", "people"])
+def test_a_trial_has_as_many_answers_as_were_wanted_however_many_are_counted_at_once(
+    house: House, people: People, kind: str
+) -> None:
+    house.start(kind=kind, most_answers="3", reason="It was never judged.")
+    trial = Trial.objects.get()
+    choice = taking.Choice(CANDIDATE if kind == "people" else IN_USE, trial, is_candidate=kind == "people")
+    use = Use(SPECIALIST, TierUse.Outcome.ANSWERED, 10.0, 0.1, decision={"adapter": choice.adapter})
+    answers = [house.ask(people.cy) for _ in range(8)]  # Cy is in no trial
+    together = threading.Barrier(len(answers))
+
+    def count(answer: Answer) -> None:
+        together.wait(30)
+        taking.keep_answer(answer, choice, use)
+        connection.close()
+
+    with ThreadPoolExecutor(len(answers)) as pool:
+        list(pool.map(count, answers))
+
+    assert TrialAnswer.objects.count() == 3
+    while work_shadows():
+        pass
+    trial.refresh_from_db()
+    assert (trial.answers.filter(state="done").count(), trial.ended_because) == (3, "As many answers as were wanted are there.")
 
 
 def test_an_error_of_the_candidate_is_told_on_its_page_and_costs_no_answer(

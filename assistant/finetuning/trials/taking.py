@@ -77,16 +77,16 @@ def keep_answer(answer: Answer, choice: Choice, use: Use | None) -> None:
 
 
 def _keep(answer: Answer, trial: Trial, use: Use, *, is_candidate: bool) -> None:
-    state = TrialAnswerState.DONE
-    if trial.is_shadow:
-        if not is_drawn(trial, answer.pk):
-            return
-        if trial.answers.filter(state=TrialAnswerState.QUEUED).count() >= MOST_WAITING:
-            Trial.objects.filter(pk=trial.pk).update(dropped=F("dropped") + 1)
-            return
-        state = TrialAnswerState.QUEUED
-    if Trial.objects.select_for_update().filter(pk=trial.pk, ended_at=None).exists():
-        TrialAnswer.objects.create(
-            trial=trial, answer=answer, state=state, is_candidate=is_candidate,
-            was_answered=use.outcome == TierUse.Outcome.ANSWERED, shown_ms=use.latency_ms,
-        )  # fmt: skip
+    """As many as are wanted, and none more: who counts an answer holds the trial, and what waits is counted, too."""
+    if trial.is_shadow and not is_drawn(trial, answer.pk):
+        return
+    held = Trial.objects.select_for_update().filter(pk=trial.pk, ended_at=None).first()
+    if held is None or held.answers.exclude(state=TrialAnswerState.FAILED).count() >= held.most_answers:
+        return
+    if held.is_shadow and held.answers.filter(state=TrialAnswerState.QUEUED).count() >= MOST_WAITING:
+        Trial.objects.filter(pk=held.pk).update(dropped=F("dropped") + 1)
+        return
+    TrialAnswer.objects.create(
+        trial=held, answer=answer, state=TrialAnswerState.QUEUED if held.is_shadow else TrialAnswerState.DONE,
+        is_candidate=is_candidate, was_answered=use.outcome == TierUse.Outcome.ANSWERED, shown_ms=use.latency_ms,
+    )  # fmt: skip
