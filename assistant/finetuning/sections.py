@@ -104,19 +104,29 @@ def _reviewed(examples: QuerySet[TrainingExample], sections: dict[int, Section])
         held_by = next((item for item in of_document.get(example.document_id or 0, ()) if _holds(item, words)), None)
         if held_by is not None:
             answer = sentence_with(held_by, example.answer) if is_answerable else ""
-            yield Pair(example.question, answer, held_by, "example", *_rejected(example, answer))
+            yield _with_rejected(Pair(example.question, answer, held_by, "example"), example, sections)
 
 
-def _rejected(example: TrainingExample, answer: str) -> tuple[str, frozenset[int]]:
-    """What a language model had written when somebody said that it was wrong, and the documents that its words may come from."""
+def _with_rejected(pair: Pair, example: TrainingExample, sections: dict[int, Section]) -> Pair:
+    """With what a language model had written when somebody said that it was wrong, and what its words may come from."""
     source, _, number = example.source.partition(":")
     feedback = Feedback.objects.filter(pk=int(number)).select_related("answer").first() if source == "feedback" else None
     if feedback is None or feedback.verdict != Feedback.Verdict.NOT_HELPFUL or feedback.answer.route != SPECIALIST:
-        return "", frozenset()
+        return pair
     said = feedback.answer
-    cited = set(said.citations.values_list("document_id", flat=True))
-    behind = frozenset(pk or NO_DOCUMENT for pk in {*documents_behind(said), *cited})
-    return (said.text[:MOST_ANSWER], behind) if said.text and said.text != answer else ("", frozenset())
+    if not said.text or said.text == pair.answer:
+        return pair
+    read = {(item["passage"], item.get("document", NO_DOCUMENT)) for item in said.passages}
+    read |= set(said.citations.values_list("passage_id", "document_id"))
+    behind = frozenset(pk or NO_DOCUMENT for pk in {*documents_behind(said), *(document for _, document in read)})
+    return replace(pair, rejected=said.text[:MOST_ANSWER], rejected_from=behind, rejected_units=_units(read, sections))
+
+
+def _units(read: Iterable[tuple[int, int]], sections: dict[int, Section]) -> frozenset[tuple[int, int]]:
+    """Of passages and their documents. A passage that is no longer there may have been any part of its document."""
+    gone = {document for chunk, document in read if chunk not in sections}
+    known = {sections[chunk].unit for chunk, _ in read if chunk in sections}
+    return frozenset(known | {section.unit for section in sections.values() if section.document in gone} if gone else known)
 
 
 def _holds(section: Section, words: str) -> bool:

@@ -65,6 +65,8 @@ def mix(
     if gold.chunk not in found[:ROUND_TRIP]:
         return NOT_FOUND
     is_held_out = gold.unit in held_out
+    if not is_held_out and pair.rejected_units & held_out:
+        pair = replace(pair, rejected="")
     chooser = random.Random(f"{seed} {gold.chunk} {pair.question}")
 
     def is_fit(section: Section) -> bool:

@@ -55,7 +55,7 @@ class Section:
 class Pair:
     """`origin`: faq, table, heading, example, written, howto, usage, ticket, clause or label. An answer of several lines is one
     of several sentences, each of which is cited. `rejected`: what a model wrote instead, whose words may come from any of the
-    documents `rejected_from`."""
+    documents `rejected_from`; it had read the `rejected_units` of them."""
 
     question: str
     answer: str
@@ -63,6 +63,7 @@ class Pair:
     origin: str
     rejected: str = ""
     rejected_from: frozenset[int] = frozenset()
+    rejected_units: frozenset[tuple[int, int]] = frozenset()
 
 
 def pairs_of(section: Section) -> Iterator[Pair]:

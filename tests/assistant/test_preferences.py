@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from assistant.escalations.examples import make_from_feedback, review_example
+from assistant.finetuning import making
 from assistant.finetuning.editing import create_specialist, queue_data_set
 from assistant.finetuning.models import DataSetRow
 from assistant.finetuning.rows import rows_of
@@ -58,3 +59,38 @@ def test_an_answer_that_was_rejected_is_in_its_row_where_the_row_shows_all_that_
     assert (row.answer, row.rejected) == (RIGHT, "" if has_read_more else WRONG)
     assert (f"Rejected by a person: {WRONG}" in page) != has_read_more
     assert [item.rejected for item in rows_of(made, row.split) if item.question == QUESTION] == [row.rejected]
+
+
+@pytest.mark.parametrize("is_held_out", [False, True])
+def test_an_answer_that_was_written_from_a_held_out_ticket_of_the_same_file_is_in_no_row_to_train_on(
+    people: People, monkeypatch: pytest.MonkeyPatch, is_held_out: bool
+) -> None:
+    monkeypatch.setitem(presets.PRESETS, "general", replace(presets.GENERAL, shares={"near": 1.0}))
+    corpus = create_corpus(name="House", owner=people.olga)
+    tickets = [f"Gate {n},{'It did not open and made a noise. ' * 20},We changed fuse {n} of hall {n}." for n in range(5)]
+    document = add_text(corpus, "tickets.csv", "\n".join(["Subject,Conversation,Resolution", *tickets]))
+    solved = {n: Chunk.objects.get(document=document, text__contains=f"fuse {n}").pk for n in range(5)}
+    asked, right = "Why does gate 1 not open?", "We changed fuse 1 of hall 1."
+    answer = make_answered(people.ben, asked, [(document, right)])
+    answer.citations.update(passage_id=solved[1])
+    answer.text, answer.route, answer.refusal = WRONG, "specialist", {"adapter": ""}
+    answer.passages = [{"passage": solved[n], "score": 1.0, "document": document.pk, "revision": 1} for n in (1, 2)]
+    answer.save()
+    feedback = Feedback.objects.create(
+        answer=answer, user=people.ben, verdict=Feedback.Verdict.NOT_HELPFUL, reason=Feedback.Reason.WRONG, comment=right
+    )
+    example = make_from_feedback(feedback=feedback, curator=people.olga)
+    review_example(example=example, question=asked, passage=example.passage, answer=right, label="answerable")
+
+    def hold_out(units: set[tuple[int, int]], *, seed: int) -> frozenset[tuple[int, int]]:
+        assert len(units) == 5
+        return frozenset({sorted(units)[2 if is_held_out else 4]})
+
+    monkeypatch.setattr(making, "hold_out", hold_out)
+    specialist = create_specialist(name="House", corpora=[corpus], created_by=people.olga)
+    made = queue_data_set(specialist=specialist, made_as=people.olga)
+
+    work_until_empty()
+
+    row = DataSetRow.objects.get(data_set=made, question=asked)
+    assert (row.split, row.answer, row.rejected) == ("train", right, "" if is_held_out else WRONG)
