@@ -133,6 +133,16 @@ class PresentedAnswer:
         return [(group[0], ", ".join(str(citation.number) for citation in group)) for group in places.values()]
 
     @property
+    def cards(self) -> list[list[tuple[PresentedCitation, str]]]:
+        """The sources as they are shown: a card for each place, but of a summary one for its document with all of its places."""
+        if not self.is_summary:
+            return [[source] for source in self.sources]
+        cards: dict[int | None, list[tuple[PresentedCitation, str]]] = {}
+        for citation, numbers in self.sources:
+            cards.setdefault(citation.document_id, []).append((citation, numbers))
+        return list(cards.values())
+
+    @property
     def blocks(self) -> list[tuple[bool, list[PresentedSentence]]]:
         """The sentences as they stand under one another: paragraphs (False) and lists (True). A lead opens its own block."""
         blocks: list[tuple[bool, list[PresentedSentence]]] = []

@@ -126,15 +126,16 @@
   }
   document.addEventListener("scroll", hideCard, true);
 
+  const EVIDENCE = "a.cite, a.source, .source.places a";
   let opener = null;
   function showEvidence(path) {
     hideCard();
-    for (const link of document.querySelectorAll("a.cite, a.source")) link.classList.toggle("on", link.getAttribute("href") === path);
+    for (const link of document.querySelectorAll(EVIDENCE)) link.classList.toggle("on", link.getAttribute("href") === path);
     byId("document-title")?.focus({ preventScroll: true });
   }
   function closePanel(address) {
     panel.replaceChildren();
-    for (const link of document.querySelectorAll("a.cite.on, a.source.on")) link.classList.remove("on");
+    for (const link of document.querySelectorAll(EVIDENCE)) link.classList.remove("on");
     if (address) history.replaceState(null, "", address);
     if (opener?.isConnected) opener.focus();
   }
@@ -150,14 +151,17 @@
       const numbers = [...sentence.querySelectorAll(".cite")].map((chip) => ` [${chip.textContent}]`);
       return sentence.querySelector(".s").textContent + numbers.join("");
     });
-    const sources = [...article.querySelectorAll("a.source")].map((source) =>
-      `[${source.querySelector(".cite").textContent}] ${source.querySelector("b").textContent}, ${source.querySelector("small").textContent}`);
+    const sources = [...article.querySelectorAll("a.source, .source.places a")].map((source) => {
+      const card = source.closest(".source");
+      const place = source === card ? "" : `, ${source.lastChild.textContent}`;
+      return `[${source.querySelector(".cite").textContent}] ${card.querySelector("b").textContent}${place}, ${card.querySelector("small").textContent}`;
+    });
     return `${sentences.join(" ")}\n\n${sources.join("\n")}`;
   }
 
   document.addEventListener("click", (event) => {
     const on = (selector) => event.target.closest(selector);
-    const evidence = on("a.cite, a.source");
+    const evidence = on(EVIDENCE);
     if (evidence) opener = evidence;
     else if (on("[data-close-panel]")) { event.preventDefault(); closePanel(on("[data-close-panel]").getAttribute("href")); }
     else if (on("[data-edit]")) edit(on("[data-edit]").dataset.edit);

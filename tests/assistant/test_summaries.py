@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -54,6 +55,12 @@ def test_the_button_makes_a_turn_that_cites_every_section(
     assert (row.state, row.route, row.summary_of) == (AnswerState.ANSWERED, "quotes", discounts)
     assert {citation.heading_path[-1] for citation in row.citations.all()} == {"Approval", "Rebates"}
     assert "regional sales director" in page
+    [sources] = re.findall(r'<div class="sources".*?\n</div>', page, re.DOTALL)
+    assert re.findall(r"<b>(.*?)</b>", sources) == ["Discount rules"], "one card for the document"
+    places = re.findall(r'<a [^>]*href="([^"]+)"[^>]*><span class="cite"[^>]*>([\d, ]+)</span>(.*?)</a>', sources)
+    first = [reverse("assistant:citation", args=[row.pk, int(numbers.split(",")[0])]) for _, numbers, _ in places]
+    assert [name for _, _, name in places] == ["Approval", "Rebates"]
+    assert [link for link, _, _ in places] == first
     assert list(TierUse.objects.filter(answer=row).values_list("tier", "outcome")) == [("quotes", "answered")]
 
 
