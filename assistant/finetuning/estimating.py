@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from assistant.finetuning.bases import find_base
+from assistant.finetuning.folders import find_base
 from assistant.finetuning.models import DataSet, Split
 from assistant.finetuning.rows import rows_of
 from ingestion.connections import lend_connection

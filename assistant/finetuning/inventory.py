@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from assistant.finetuning.folders import adapter_folder
 from assistant.finetuning.models import SpecialistVersion, VersionState
 from assistant.finetuning.permissions import managed_specialists, withdrawn_versions
 from specialists.errors import SpecialistError
@@ -115,7 +116,7 @@ def _adapters(viewer: User) -> Iterator[ShownModel]:
     )  # fmt: skip
     gone = withdrawn_versions(versions)
     for version in versions:
-        folder = Path(settings.ADAPTERS_DIR) / version.adapter_name
+        folder = adapter_folder(version)
         made_of = [f"Base: {version.base_name}", _trained_on(version)]
         if version.incumbent is not None:
             made_of.append(f"Judged against version {version.incumbent.number}")

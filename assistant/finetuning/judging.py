@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 
-from assistant.finetuning.bases import find_base
 from assistant.finetuning.claims import Claim
+from assistant.finetuning.folders import adapter_folder, find_base
 from assistant.finetuning.models import DataSetRow, JudgedAnswer, SpecialistVersion, VersionState
 from assistant.finetuning.permissions import is_withdrawn
 from assistant.finetuning.registry import in_use
@@ -18,6 +18,7 @@ from assistant.finetuning.rows import to_judge
 from ingestion.connections import lend_connection
 from specialists.errors import SpecialistError
 from specialists.finetuning.rows import Row
+from specialists.language_models.adapters import WEIGHTS
 from specialists.language_models.selecting import get_judge_model
 from specialists.language_models.types import LanguageModel
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MISSING = "It was judged beside the base model, since the files of version {}, which is in use, are missing."
 STOPPED = "stopped"
 
 
@@ -34,9 +36,7 @@ def judge_version(claim: Claim, version: SpecialistVersion) -> None:
     from specialists.finetuning.gate import decide_promotion
     from specialists.finetuning.judging import judge_rows, plant
 
-    incumbent = in_use(version.specialist)
-    if incumbent is not None and incumbent.base_sha256 != version.base_sha256:
-        incumbent = None  # of another base: it cannot be asked beside this one
+    incumbent, why_not = _incumbent_of(version)
     known = to_judge(version.data_set)
     rows = plant(list(known.values()), seed=version.data_set.seed)
     judge, problem = _judge_model()
@@ -52,13 +52,23 @@ def judge_version(claim: Claim, version: SpecialistVersion) -> None:
     claim.end(
         state=VersionState.CANDIDATE,
         is_better=verdict.is_better,
-        verdict=verdict.sentence[:500],
+        verdict=" ".join(filter(None, (why_not, verdict.sentence)))[:500],
         judgement={
             **verdict.as_json(), "rows": len(rows), "incumbent": names[0], "judge": judge.name if judge else "",
             "problem": problem,
         },
         seconds_left=None,
     )  # fmt: skip
+
+
+def _incumbent_of(version: SpecialistVersion) -> tuple[SpecialistVersion | None, str]:
+    """What is in use and can be asked beside the version; and, where it cannot, why not, as a sentence."""
+    used = in_use(version.specialist)
+    if used is None or used.base_sha256 != version.base_sha256:
+        return None, ""  # of another base: it cannot be asked beside this one
+    if not (adapter_folder(used) / WEIGHTS).is_file():
+        return None, MISSING.format(used.number)
+    return used, ""
 
 
 @transaction.atomic

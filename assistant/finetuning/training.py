@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import logging
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from assistant.errors import UNEXPECTED
-from assistant.finetuning.bases import find_base
 from assistant.finetuning.claims import KILLED, MAX_ATTEMPTS, Claim
+from assistant.finetuning.folders import adapter_folder, find_base
 from assistant.finetuning.judging import judge_version
 from assistant.finetuning.models import SpecialistVersion, VersionState
 from assistant.finetuning.permissions import is_withdrawn
@@ -56,10 +55,6 @@ def train_version(claim: Claim) -> None:
     except Exception:  # a bug must end as a failed version, not as one that trains for ever
         logger.exception("Version %s failed", version.pk)
         claim.end(state=VersionState.FAILED, error_message=UNEXPECTED)
-
-
-def adapter_folder(version: SpecialistVersion) -> Path:
-    return Path(settings.ADAPTERS_DIR) / version.adapter_name
 
 
 def _train(claim: Claim, version: SpecialistVersion) -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,7 +44,8 @@ from ingestion.services import create_corpus, delete_document, narrow_document
 from retrieval.passages import Hit
 from retrieval.search import SearchResult
 from specialists import language_models
-from specialists.finetuning import judging
+from specialists.finetuning import gate, judging
+from specialists.language_models import local_folder
 from specialists.language_models.local_folder import LocalFolder
 from specialists.models import RoutingRule
 from specialists.prompting import SYSTEM
@@ -419,6 +421,32 @@ def test_a_failed_judgement_does_not_cost_the_training(
     work_until_empty()
 
     assert (judged, states(specialist)) == ([version.pk], ["candidate"])
+
+
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_candidate_is_judged_beside_the_base_where_the_files_of_what_is_in_use_are_missing(
+    specialist: Specialist, document: Document, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path, is_missing: bool
+) -> None:
+    settings.ADAPTERS_DIR = tmp_path
+    used = make_version(specialist, document, state=VersionState.PROMOTED)
+    if not is_missing:
+        training.adapter_folder(used).mkdir()
+        (training.adapter_folder(used) / "adapter_model.safetensors").write_bytes(b"")
+    version = make_version(specialist, document, state=VersionState.JUDGING)
+    asked: list[str] = []
+    verdict = SimpleNamespace(as_json=dict, is_better=True, sentence="It is better.")
+    monkeypatch.setattr(training, "find_base", lambda: SimpleNamespace(path=tmp_path))
+    monkeypatch.setattr(local_folder, "LocalFolder", lambda **_: None)
+    monkeypatch.setattr(judging, "judge_rows", lambda model, adapter, rows, on_row: asked.append(adapter))
+    monkeypatch.setattr(gate, "decide_promotion", lambda *_: verdict)
+
+    work_until_empty()
+
+    version.refresh_from_db()
+    assert (version.state, asked) == ("candidate", ["" if is_missing else "policies-v1", "policies-v2"])
+    said = "It was judged beside the base model, since the files of version 1, which is in use, are missing. "
+    assert version.verdict == (said if is_missing else "") + "It is better."
+    assert (version.incumbent is None) == is_missing
 
 
 def test_pages_of_many_versions_take_a_fixed_number_of_queries(

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from assistant.finetuning.bases import find_base
+from assistant.finetuning.folders import find_base
 from assistant.finetuning.models import DataSet, Specialist, Split
 from assistant.finetuning.rows import rows_of, to_judge
 from specialists.compression.compressing import compress

@@ -11,10 +11,10 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from assistant.finetuning.bases import find_base
 from assistant.finetuning.claims import Claim, claim_work
 from assistant.finetuning.editing import create_specialist, queue_data_set, queue_version
 from assistant.finetuning.errors import FinetuningError
+from assistant.finetuning.folders import find_base
 from assistant.finetuning.making import make_data_set
 from assistant.finetuning.models import DataSet, DataSetState, Specialist, SpecialistVersion, Split, VersionState
 from assistant.finetuning.permissions import may_make, specialist_corpora

@@ -1,4 +1,4 @@
-"""The base model that specialists are trained on."""
+"""Where the base model and the adapters lie."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from assistant.finetuning.models import SpecialistVersion
 from specialists.errors import SpecialistError
 from specialists.language_models.folders import ModelFolder, read_model_folder
 
@@ -17,3 +18,7 @@ def find_base() -> ModelFolder:
     if not settings.FINETUNING_BASE:
         raise SpecialistError("no_base", NO_BASE, permanent=True)
     return read_model_folder(Path(settings.FINETUNING_BASE))
+
+
+def adapter_folder(version: SpecialistVersion) -> Path:
+    return Path(settings.ADAPTERS_DIR) / version.adapter_name
