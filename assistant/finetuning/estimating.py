@@ -1,5 +1,4 @@
-"""What a training would take, for its page. It is computed where the page is made, so it is about this host's processor or
-GPU."""
+"""What a training would take, for its page. It is computed where the page is made, so it is about this host."""
 
 from __future__ import annotations
 
@@ -22,15 +21,15 @@ if TYPE_CHECKING:
 
 def estimate_for(data_set: DataSet, recipe: Mapping[str, Any]) -> tuple[Estimate | None, str]:
     """The estimate, and what speaks against the training, as a sentence."""
+    from specialists.finetuning.forecasting import forecast
     from specialists.finetuning.sizing import check_fits
-    from specialists.finetuning.training import estimate_rows
 
     rows = rows_of(data_set, Split.TRAIN)
     if wrong := check_enough(rows, rows_of(data_set, Split.HELD_OUT)):
         return None, wrong
     lend_connection()
     try:
-        found = estimate_rows(find_base(), FinetuneRecipe.read(recipe), rows, device=settings.FINETUNING_DEVICE)
+        found = forecast(find_base(), FinetuneRecipe.read(recipe), rows, device=settings.FINETUNING_DEVICE)
     except SpecialistError as error:
         return None, error.public_message
     try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from specialists.errors import SpecialistError
 from specialists.finetuning.recipe import FinetuneRecipe
 from specialists.finetuning.rows import Row, render_row
-from specialists.language_models.chat import Chat
+from specialists.language_models.types import Message
 
 MOST_COMPLETION = 256  # tokens
 
@@ -24,7 +25,15 @@ class EncodedRow:
     rejected: EncodedRow | None = None
 
 
-def encode_rows(rows: Sequence[Row], chat: Chat, window: int) -> list[EncodedRow]:
+class Encoder(Protocol):
+    """Chat, or what only counts as it does."""
+
+    def count(self, text: str) -> int: ...
+    def prompt(self, messages: Sequence[Message]) -> list[int]: ...
+    def completion(self, text: str) -> list[int]: ...
+
+
+def encode_rows(rows: Sequence[Row], chat: Encoder, window: int) -> list[EncodedRow]:
     """As the language model gets them when people ask. What is too long for the window in spite of everything is left out; raises
     SpecialistError `window_too_small` where that is most of them."""
     encoded = []

@@ -10,7 +10,7 @@ from specialists.errors import SpecialistError
 from specialists.finetuning.encoding import EncodedRow, parts_of
 from specialists.finetuning.recipe import FinetuneRecipe
 from specialists.language_models.folders import ModelFolder, read_json, tensor_shapes
-from specialists.language_models.memory import GIB, free_bytes, needed_bytes
+from specialists.language_models.memory import GIB, needed_bytes
 
 EMBEDDINGS = ("embed", "wte", "lm_head")
 BYTES_PER_TRAINED = 16  # weight, gradient and two moments of AdamW, in float32
@@ -58,9 +58,10 @@ def shape_of(folder: ModelFolder, recipe: FinetuneRecipe) -> Shape:
 
 
 def estimate(
-    folder: ModelFolder, recipe: FinetuneRecipe, steps: Sequence[Sequence[EncodedRow]], *, device: str, flops: float
-) -> Estimate:
-    """`flops`: what the device does in a second, as measured (training.measure_flops)."""
+    folder: ModelFolder, recipe: FinetuneRecipe, steps: Sequence[Sequence[EncodedRow]], *, device: str, flops: float,
+    free: int | None,
+) -> Estimate:  # fmt: skip
+    """`flops`: what the device does in a second; `free`: bytes of its memory, None where it is not known."""
     shape = shape_of(folder, recipe)
     is_on_gpu = device.startswith("cuda")
     parts = [part for step in steps for part in parts_of(step, recipe.part_tokens)]
@@ -76,7 +77,7 @@ def estimate(
         tokens=tokens,
         steps=len(steps),
         needed_bytes=weights + BYTES_PER_TRAINED * shape.trained + kept + scores,
-        free_bytes=free_bytes(device),
+        free_bytes=free,
         seconds=work / (flops * EFFICIENCY) + len(parts) * shape.layers * SECONDS_PER_LAYER,
     )
 

@@ -30,7 +30,7 @@ from specialists.language_models.adapters import CARD, WEIGHTS
 from specialists.language_models.chat import Chat
 from specialists.language_models.folders import ModelFolder
 from specialists.language_models.loading import chosen_device, load_network
-from specialists.language_models.memory import memory_errors_named
+from specialists.language_models.memory import free_bytes, memory_errors_named
 from specialists.prompting import PROMPT_VERSION
 from specialists.training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from specialists.training.loop import SEED_STRIDE, settle_processor
@@ -80,7 +80,7 @@ def estimate_rows(base: ModelFolder, recipe: FinetuneRecipe, rows: Sequence[Row]
     """What a training on the rows will take; the base's weights are not loaded. Raises SpecialistError."""
     chosen = chosen_device(device)
     steps = make_steps(encode_rows(rows, Chat(base.path), _window(base, recipe)), recipe)
-    return estimate(base, recipe, steps, device=chosen, flops=measure_flops(chosen))
+    return estimate(base, recipe, steps, device=chosen, flops=measure_flops(chosen), free=free_bytes(chosen))
 
 
 def measure_flops(device: str, size: int = 1024) -> float:
@@ -104,7 +104,8 @@ def finetune(run: Finetuning) -> dict[str, Any]:
     chat, window = Chat(run.base.path), _window(run.base, recipe)
     steps = make_steps(encode_rows(run.training, chat, window), recipe)
     held_out = encode_rows(run.held_out, chat, window)[:HELD_OUT_LOOKED_AT]
-    check_fits(estimate(run.base, recipe, steps, device=device, flops=measure_flops(device)), device)
+    found = estimate(run.base, recipe, steps, device=device, flops=measure_flops(device), free=free_bytes(device))
+    check_fits(found, device)
     base_sha256, data_sha256 = run.base.weights_sha256(), rows_sha256(run.training)
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from specialists.errors import DataError, SpecialistError
-from specialists.finetuning import sizing, training
+from specialists.finetuning import training
 from specialists.finetuning.encoding import encode_rows
 from specialists.finetuning.recipe import FinetuneRecipe
 from specialists.finetuning.rows import Row, RowPassage, render_row
@@ -21,6 +23,7 @@ from specialists.language_models.chat import Chat
 from specialists.language_models.folders import read_model_folder
 from specialists.language_models.local_folder import LocalFolder
 from specialists.language_models.types import Piece
+from tests.environment import ROOT
 from tests.tiny_language_model import house_model, make_unread_model
 
 pytestmark = pytest.mark.usefixtures("one_core")
@@ -33,6 +36,20 @@ ROWS = [
     Row(f"What about {thing}?", (RowPassage(place, thing.title(), answer), RowPassage(place + 9, "Lunch", LUNCH)), answer, place)
     for place, (thing, answer) in enumerate(zip(THINGS, ANSWERS, strict=True))
 ]
+
+
+FORECAST = """
+import json, sys
+from dataclasses import asdict
+from pathlib import Path
+from specialists.finetuning.forecasting import forecast
+from specialists.finetuning.recipe import FinetuneRecipe
+from specialists.finetuning.rows import Row, RowPassage
+from specialists.language_models.folders import read_model_folder
+rows = [Row(**{**row, "passages": tuple(RowPassage(**item) for item in row["passages"])}) for row in json.load(open(sys.argv[2]))]
+found = forecast(read_model_folder(Path(sys.argv[1])), FinetuneRecipe(**json.loads(sys.argv[3])), rows, device="cpu")
+print(json.dumps([asdict(found), [name for name in ("torch", "transformers", "peft") if name in sys.modules]]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +130,27 @@ def test_it_says_before_the_start_what_it_takes_and_refuses_what_does_not_fit(
     assert (found.steps, found.shape.layers) == (120, 2)
     assert found.shape.trained > 0 and found.seconds > 0 and found.needed_bytes > found.shape.parameters * 4
 
-    monkeypatch.setattr(sizing, "free_bytes", lambda device: found.needed_bytes // 2)
+    monkeypatch.setattr(training, "free_bytes", lambda device: found.needed_bytes // 2)
     with pytest.raises(SpecialistError, match="quantisation 4bit, a smaller window") as refused:
         finetune(run(base, tmp_path / "adapter"))
     assert refused.value.code == "out_of_memory"
+
+
+def test_a_page_says_about_the_same_without_the_libraries_that_load_a_network(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text(json.dumps([asdict(row) for row in ROWS]))
+    done = subprocess.run(
+        [sys.executable, "-c", FORECAST, str(base), str(tmp_path / "rows.json"), json.dumps(asdict(RECIPE))],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said, loaded = json.loads(done.stdout)
+    exact = estimate_rows(read_model_folder(base), RECIPE, ROWS, device="cpu")
+
+    assert loaded == []
+    assert (said["steps"], said["shape"]["trained"]) == (exact.steps, exact.shape.trained)
+    assert 1.0 <= said["tokens"] / exact.tokens < 1.2
+    assert 1.0 <= said["needed_bytes"] / exact.needed_bytes < 1.2
+    assert said["free_bytes"] > 0 and said["seconds"] > 0
 
 
 def test_a_window_that_holds_hardly_a_row_is_refused(base: Path, tmp_path: Path) -> None:
