@@ -30,6 +30,7 @@ from assistant.ledger.recording import Use, count_uses, record_tiers
 from assistant.models import SEARCH_ANYWAY, Answer, AnswerState, Citation
 from assistant.offers import as_rows
 from assistant.permissions import searchable_chunks, searchable_partitions
+from assistant.reranking.using import movable
 from assistant.streams import LEASE, OPEN_STATES
 from assistant.superseding import in_force
 from assistant.tiers import TIERS, Attempt, Question, Tiers, evidence_of
@@ -186,7 +187,7 @@ def _route(row: Answer, partitions: Sequence[Partition]) -> Decision:
 def _search(
     row: Answer, partitions: Sequence[Partition], timings: _Timings
 ) -> tuple[SearchResult, dict[int, Chunk], tuple[Measurement, ...]]:  # fmt: skip
-    """What is found and may be read, in the reranker's order, and what that took."""
+    """What is found and may be read, in the reranker's order where its corpus has it, and what that took."""
     since = time.perf_counter()
     with measure() as searching:
         found = _retrieve(row.standalone_question, partitions)
@@ -219,8 +220,9 @@ def _choose(question: str, found: SearchResult, chunks: dict[int, Chunk]) -> Sea
     from specialists.reader.serving import ReaderPassage
     from specialists.reranker.choosing import choose
 
+    among = movable(chunks.values())
     lend_connection()
-    return choose(question, found, [ReaderPassage(pk, chunk.text, chunk.context) for pk, chunk in chunks.items()])
+    return choose(question, found, [ReaderPassage(pk, chunk.text, chunk.context) for pk, chunk in chunks.items()], among=among)
 
 
 def _read(

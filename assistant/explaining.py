@@ -5,18 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import User
 
+from assistant.reranking.using import in_order, not_reranked
 from assistant.searching import passing, read_search
 from assistant.superseding import superseded
 from ingestion.filters import Filters
 from ingestion.models import Chunk, Corpus, Document
 from ingestion.permissions import readable_chunks, readable_partitions
-
-if TYPE_CHECKING:
-    from retrieval.search import SearchResult
 
 SHOWN = 20  # of each side, and of the fused list
 
@@ -47,7 +44,8 @@ class Explained:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """`timings`: (stage, milliseconds), in the order of the work. `dropped`: hits that the second gate kept back, whose words are
-    not shown. `narrowed_to`: how many passages passed the filters, None without any."""
+    not shown. `narrowed_to`: how many passages passed the filters, None without any. `kept`: the corpora whose candidates
+    stayed in the search's order."""
 
     words: str
     passages: tuple[Explained, ...]
@@ -55,6 +53,7 @@ class Explanation:
     found: tuple[tuple[str, int], ...]
     dropped: int
     narrowed_to: int | None
+    kept: tuple[str, ...] = ()
 
 
 def explain_search(
@@ -84,7 +83,8 @@ def explain_search(
     head = [chunks[hit.id] for hit in result.hits[:CANDIDATES] if hit.id in chunks]
     older = superseded(words, head)
     started = time.perf_counter()
-    order = _reranked(words, result, {pk: chunk for pk, chunk in chunks.items() if pk not in older}, CANDIDATES)
+    left = {pk: chunk for pk, chunk in chunks.items() if pk not in older}
+    order = in_order(words, replace(result, hits=result.hits[:CANDIDATES]), left)
     timings["rerank"] = _since(started)
     reranked = {pk: rank for rank, pk in enumerate(order, start=1)}
     passages = (
@@ -100,16 +100,9 @@ def explain_search(
         ("reranked", len(order)),
     )
     narrowed = None if only is None else len(only)
-    return Explanation(words, tuple(passages), tuple(timings.items()), counts, len(ids) - len(chunks), narrowed)
-
-
-def _reranked(question: str, result: SearchResult, chunks: dict[int, Chunk], candidates: int) -> list[int]:
-    from specialists.reader.serving import ReaderPassage
-    from specialists.reranker.choosing import put_in_order
-
-    head = replace(result, hits=result.hits[:candidates])
-    passages = [ReaderPassage(hit.id, chunks[hit.id].text, chunks[hit.id].context) for hit in head.hits if hit.id in chunks]
-    return put_in_order(question, head, passages) if passages else []
+    kept = not_reranked({chunk.document.corpus_id for chunk in head})
+    names = tuple(sorted({str(chunk.document.corpus) for chunk in head if chunk.document.corpus_id in kept}))
+    return Explanation(words, tuple(passages), tuple(timings.items()), counts, len(ids) - len(chunks), narrowed, names)
 
 
 def _since(started: float) -> float:

@@ -186,5 +186,6 @@ from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun  # n
 from assistant.jobs.models import Extraction, ExtractionRow  # noqa: E402, F401 - models of this app
 from assistant.ledger.models import TierUse  # noqa: E402, F401
 from assistant.limits.models import DailyUse, Limit  # noqa: E402, F401
+from assistant.reranking.models import CorpusReranking  # noqa: E402, F401 - models of this app
 from assistant.slack.models import SlackChannel, SlackEvent, SlackThread  # noqa: E402, F401 - models of this app
 from assistant.slack.source.models import SlackPart, SlackSource  # noqa: E402, F401 - models of this app

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from django.contrib.auth.models import User
 
+from assistant.reranking.using import in_order
 from assistant.superseding import superseded
 from ingestion.connections import release_connection
 from ingestion.filters import FilterError, Filters, filtered_ids, read_filters
@@ -23,9 +24,9 @@ SAME_SHARE = 0.9  # of the shingles of both
 
 @dataclass(frozen=True, slots=True)
 class FoundPassage:
-    """`score`: of the search; it orders, and says nothing by itself. `text`, `start` and `end` are the chunk's, or reach over the
-    neighbours of its document that were found too. `also_in`: older documents that say the same. `newer`: the newest version of
-    its document that the person may read, where there is one."""
+    """`score`: of the search, before the reranker put the first ones in order; it says nothing by itself. `text`, `start` and
+    `end` are the chunk's, or reach over the neighbours of its document that were found too. `also_in`: older documents that say
+    the same. `newer`: the newest version of its document that the person may read, where there is one."""
 
     rank: int
     score: float
@@ -47,17 +48,19 @@ class _Found:
 def search_passages(
     *, user: User, query: str, corpora: Sequence[Corpus] = (), filters: Filters | None = None, top_k: int = 10
 ) -> list[FoundPassage]:
-    """What the search brings within what `user` may read, narrowed to `corpora` where there are any, by `filters` and by those
-    in the query. Every hit passes the second gate. Raises RetrievalError and FilterError."""
+    """What the search brings within what `user` may read, the first ones in the order in which an answer reads them. Narrowed
+    to `corpora` where there are any, by `filters` and by those in the query. Every hit passes the second gate. Raises
+    RetrievalError and FilterError."""
     from retrieval.search import search
 
     words, wanted = read_search(query, filters)
     partitions = list(readable_partitions(user, corpora=corpora or None).distinct())
     only = passing(partitions, wanted)
     release_connection()
-    hits = search(words, scope=[partition.key for partition in partitions], top_k=LOOKED_AT * top_k, only=only).hits
-    chunks = {chunk.pk: chunk for chunk in readable_chunks(user, [hit.id for hit in hits])}
-    found = [_Found(hit.score, [chunks[hit.id]]) for hit in hits if hit.id in chunks]
+    result = search(words, scope=[partition.key for partition in partitions], top_k=LOOKED_AT * top_k, only=only)
+    scores = {hit.id: hit.score for hit in result.hits}
+    chunks = {chunk.pk: chunk for chunk in readable_chunks(user, list(scores))}
+    found = [_Found(scores[pk], [chunks[pk]]) for pk in in_order(words, result, chunks)]
     ordered = _newer_first(words, _without_copies(found))
     return _presented(_with_neighbours(ordered)[:top_k], user)
 

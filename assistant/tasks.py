@@ -1,4 +1,5 @@
-"""The Celery door to golden runs, Slack, tables, fine-tuning and unseen trials: a ring, or the sweep, works them for a while."""
+"""The Celery door to golden runs, Slack, tables, reranking's figures, fine-tuning and unseen trials: a ring, or the sweep, works
+them for a while."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ WORK_S = 600.0
 SLACK_WORK_S = 60.0
 SHADOW_WORK_S = 60.0
 EXTRACTION_WORK_S = 60.0
+MEASURING_WORK_S = 60.0
 
 
 @shared_task
@@ -41,6 +43,13 @@ def work_shadows() -> int:
     from assistant.finetuning.trials.shadowing import work_shadows as work
 
     return work(slice_s=SHADOW_WORK_S)
+
+
+@shared_task
+def work_measurements() -> int:
+    from assistant.reranking.measuring import work_measurements as work
+
+    return work(slice_s=MEASURING_WORK_S)
 
 
 @shared_task

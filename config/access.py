@@ -113,6 +113,7 @@ ROUTES: dict[str, Rule] = {
     "assistant:calibration": _MANAGER_PAGE,
     "assistant:change_calibration": _MANAGER_ACT,
     "assistant:models": _MANAGER_PAGE,
+    "assistant:reranking": _MANAGER_FORM,
     "assistant:specialists": _MANAGER_FORM,
     "assistant:specialist": _MANAGER_PAGE,
     "assistant:make_data_set": _MANAGER_ACT,

@@ -134,6 +134,7 @@ CELERY_BEAT_SCHEDULE = {
     "slack": {"task": "assistant.tasks.work_slack_events", "schedule": 10.0, "options": {"expires": 10}},
     "slack-sources": {"task": "assistant.tasks.sync_slack_sources", "schedule": 60.0, "options": {"expires": 60}},
     "shadows": {"task": "assistant.tasks.work_shadows", "schedule": 10.0, "options": {"expires": 10}},
+    "reranking": {"task": "assistant.tasks.work_measurements", "schedule": 60.0, "options": {"expires": 60}},
     "extractions": {"task": "assistant.tasks.work_extractions", "schedule": 10.0, "options": {"expires": 10}},
     "train": {"task": "assistant.tasks.work_finetuning", "schedule": 30.0, "options": {"expires": 30}},
 }
@@ -147,6 +148,7 @@ BACKGROUND_WORK = [
     "assistant.slack.source.worker.sync_slack_sources",
     "assistant.jobs.extracting.work_extractions",
     "assistant.golden.running.work_golden_runs",
+    "assistant.reranking.measuring.work_measurements",
     "assistant.finetuning.worker.start_trainer",
     "assistant.finetuning.trials.shadowing.work_shadows",
 ]

@@ -31,7 +31,7 @@ class SearchRequest(BaseModel):
 
 class PassageOut(Schema):
     rank: int
-    score: float = Field(description="orders the passages of one search, and says nothing by itself")
+    score: float = Field(description="of the search, before the reranker's order; it says nothing by itself")
     passage: int
     document: int
     title: str

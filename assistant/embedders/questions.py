@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import F, QuerySet
@@ -65,11 +65,12 @@ class AskedIn:
     grades: Mapping[int, int]
 
 
-def golden_questions() -> list[AskedIn]:
-    """Those that name the document which answers: right are its passages with one of the words that an answer must contain, or,
-    where none has any, all of them."""
+def golden_questions(corpora: Iterable[Corpus] | None = None) -> list[AskedIn]:
+    """Those (of `corpora`; None: of all) that name the document which answers: right are its passages with one of the words that
+    an answer must contain, or, where none has any, all of them."""
     asked = []
-    for golden in GoldenQuestion.objects.filter(expects=Expectation.ANSWER).exclude(document_name="").select_related("corpus"):
+    rows = GoldenQuestion.objects.filter(expects=Expectation.ANSWER).exclude(document_name="").select_related("corpus")
+    for golden in rows if corpora is None else rows.filter(corpus__in=corpora):
         chunks = Chunk.objects.filter(
             document__corpus=golden.corpus, document__source_name=golden.document_name, revision=F("document__revision")
         )

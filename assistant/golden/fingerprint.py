@@ -17,6 +17,7 @@ from django.conf import settings
 
 from assistant.calibration.models import CorpusCalibration
 from assistant.golden.models import Trigger
+from assistant.reranking.using import is_reranked
 from ingestion.models import Corpus, Document, DocumentState
 from retrieval.builds import read_builds
 from retrieval.embedders.sources import model_slug
@@ -26,8 +27,8 @@ from specialists.models import RoutingRule
 PARTS = (Trigger.MODEL, Trigger.PROMPT, Trigger.THRESHOLD, Trigger.INDEX)
 _CODE = (
     "assistant/answering.py", "assistant/tiers.py", "assistant/composing.py", "assistant/followups.py",
-    "assistant/superseding.py", "assistant/calibration/services.py", "specialists/**/*.py", "retrieval/*.py",
-    "ingestion/chunking.py", "ingestion/versions.py",
+    "assistant/superseding.py", "assistant/reranking/using.py", "assistant/calibration/services.py", "specialists/**/*.py",
+    "retrieval/*.py", "ingestion/chunking.py", "ingestion/versions.py",
 )  # fmt: skip
 _NOT_ANSWERING = ("training", "management", "migrations", "data", "models.py", "apps.py", "evaluation.py")
 _NOT_WEIGHTS = ("checkpoint.safetensors", "MODEL_CARD.md", "card.json", "refusal.json", "ranking.json")  # figures may change
@@ -85,12 +86,14 @@ def _index(corpus: Corpus) -> str:
 
 
 def _rows(corpus: Corpus) -> list[str]:
-    """The administrator's rules, and the corpus's own calibration; rounded, since fitting again may differ in the last digit."""
+    """The administrator's rules, whether the corpus is reranked, and its own calibration; rounded, since fitting again
+    may differ in the last digit."""
     rules = RoutingRule.objects.values_list("position", "condition", "value", "tier")
     names = ("risk", "slope", "intercept", "threshold", "base")
     own = CorpusCalibration.objects.filter(corpus=corpus).values_list(*names)
+    order = f"reranked: {is_reranked(corpus)}"
     rounded = [[round(value, 4) if isinstance(value, float) else value for value in row] for row in own]
-    return [repr(row) for row in (*rules, *rounded)]
+    return [repr(row) for row in (*rules, *rounded)] + [order]
 
 
 def _files(patterns: Iterable[str]) -> list[str]:

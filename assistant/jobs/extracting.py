@@ -19,6 +19,7 @@ from assistant.jobs.extractions import KILLER, MOST_ATTEMPTS, Claim, claim_extra
 from assistant.jobs.models import ExtractionRow
 from assistant.ledger.prices import costs_of
 from assistant.limits.using import count_work
+from assistant.reranking.using import movable
 from assistant.tiers import Attempt, Question, evidence_of
 from ingestion.connections import lend_connection
 from ingestion.models import Chunk, Document
@@ -114,7 +115,9 @@ def _question(claim: Claim, user: User, document: Document, asked: str) -> Quest
     found = search(asked, scope=[document.partition.key], top_k=CANDIDATES, only=ids)
     chunks = {chunk.pk: chunk for chunk in readable_chunks(user, [hit.id for hit in found.hits])}
     passages = [ReaderPassage(hit.id, chunks[hit.id].text, chunks[hit.id].context) for hit in found.hits if hit.id in chunks]
-    found = choose(asked, found, passages)
+    among = movable(chunks.values())
+    lend_connection()
+    found = choose(asked, found, passages, among=among)
     return Question(asked, found, evidence_of(found, chunks), chunks, lambda: _is_wanted(claim))
 
 

@@ -95,6 +95,7 @@ SERVED: dict[str, set[str]] = {
     "assistant:calibration": MANAGERS,
     "assistant:change_calibration": MANAGERS,
     "assistant:models": MANAGERS,
+    "assistant:reranking": MANAGERS,
     "assistant:specialists": MANAGERS,
     "assistant:specialist": {"olga"},
     "assistant:make_data_set": {"olga"},

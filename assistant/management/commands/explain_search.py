@@ -59,12 +59,14 @@ class Command(BaseCommand):
                 + f"{item.chunk.document}{f' (gives way to {item.newer})' if item.newer else ''}: {words}"
             )
         self.stdout.write("* read for an answer" if explanation.passages else "Nothing was found.")
+        if explanation.kept:
+            self.stdout.write(f"not reranked, by the choice of the corpus: {', '.join(explanation.kept)}")
 
 
 def _as_json(explanation: Explanation) -> dict[str, Any]:
     return {
         "words": explanation.words, "timings_ms": dict(explanation.timings), "found": dict(explanation.found),
-        "dropped": explanation.dropped, "narrowed_to": explanation.narrowed_to,
+        "dropped": explanation.dropped, "not_reranked": list(explanation.kept), "narrowed_to": explanation.narrowed_to,
         "passages": [
             {
                 **{column: getattr(item, column) for column in COLUMNS}, "is_read": item.is_read, "passage": item.chunk.pk,
