@@ -183,7 +183,7 @@ from assistant.finetuning.models import (  # noqa: E402, F401 - models of this a
 )
 from assistant.finetuning.trials.models import Trial, TrialAnswer  # noqa: E402, F401 - models of this app
 from assistant.golden.models import GoldenQuestion, GoldenResult, GoldenRun  # noqa: E402, F401 - models of this app
-from assistant.jobs.models import Extraction, ExtractionRow  # noqa: E402, F401 - models of this app
+from assistant.jobs.models import Extraction, ExtractionRow, ReplyDraft  # noqa: E402, F401 - models of this app
 from assistant.ledger.models import TierUse  # noqa: E402, F401
 from assistant.limits.models import DailyUse, Limit  # noqa: E402, F401
 from assistant.reranking.models import CorpusReranking  # noqa: E402, F401 - models of this app

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -84,12 +84,31 @@ def waiting_answers() -> int:
     return len(_channels)
 
 
+def in_background(work: Callable[[], object]) -> None:
+    """Do what a person waits for, in one of the threads that make answers."""
+
+    def run() -> None:
+        try:
+            work()
+        except Exception:  # the last line of a thread: nobody else would hear of it
+            logger.exception("Work in the background was lost")
+        finally:
+            lend_connection()
+
+    _executor().submit(run)
+
+
 def run_now(row: Answer) -> list[AnswerEvent]:
     """Make the answer in this thread: for the command line and for measuring."""
+    return list(run_steps(row))
+
+
+def run_steps(row: Answer) -> Iterator[AnswerEvent]:
+    """The same, event by event."""
     from assistant.answering import answer
 
     Answer.objects.filter(pk=row.pk, state=AnswerState.PENDING).update(state=AnswerState.ANSWERING)
-    return list(answer(row))
+    yield from answer(row)
 
 
 def _run(answer_id: int, channel: Channel) -> None:

@@ -1,5 +1,5 @@
-"""The Celery door to golden runs, Slack, tables, reranking's figures, fine-tuning and unseen trials: a ring, or the sweep, works
-them for a while."""
+"""The Celery door to golden runs, Slack, tables, drafts, reranking's figures, fine-tuning and unseen trials: a ring, or the
+sweep, works them for a while."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ def work_shadows() -> int:
     from assistant.finetuning.trials.shadowing import work_shadows as work
 
     return work(slice_s=SHADOW_WORK_S)
+
+
+@shared_task
+def work_drafts() -> int:
+    from assistant.jobs.drafts import work_drafts as work
+
+    return work(slice_s=EXTRACTION_WORK_S)
 
 
 @shared_task

@@ -70,6 +70,7 @@ urlpatterns = [
     path("inbox/", inbox.inbox, name="inbox"),
     path(f"{_INBOX_ITEM}/", inbox.inbox_item, name="inbox_item"),
     path(f"{_INBOX_ITEM}/draft", inbox.draft, name="draft_reply"),
+    path(f"{_INBOX_ITEM}/draft/use", inbox.use_draft, name="use_draft"),
     path(f"{_INBOX_ITEM}/class", inbox.suggest, name="suggest_class"),
     path(f"{_INBOX_ITEM}/pass-on", inbox.pass_on_question, name="pass_on"),
     path(f"{_INBOX_ITEM}/document", inbox.keep_document, name="keep_document"),

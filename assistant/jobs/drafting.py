@@ -1,10 +1,11 @@
-"""A draft of a reply to a question that went to a person: the answer path's own words with their sources, as a letter to edit.
+"""A letter to the asker of a question that went to a person: the answer path's own words with their sources, to be edited.
 
-The reply goes to the asker, so by default it draws only on what both may read. Nothing is sent, and nothing of it is kept."""
+The reply goes to the asker, so by default it draws only on what both may read. Nothing is sent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -12,11 +13,11 @@ from django.db import transaction
 from assistant.escalations.asker import person_name
 from assistant.escalations.models import Escalation
 from assistant.escalations.services import REPLY_CHARACTERS
-from assistant.limits.using import take_question
-from assistant.models import Answer
+from assistant.events import AnswerEvent, Reading, Sentence, Sources
+from assistant.models import Answer, AnswerState, Conversation
 from assistant.presentation import PresentedAnswer, PresentedCitation, PresentedSentence, present_answer
 from assistant.services import Manner, create_answer
-from assistant.streams import run_now
+from assistant.streams import run_steps
 from assistant.wording import Wording
 from ingestion.permissions import readable_documents
 
@@ -26,32 +27,54 @@ NOTHING_OF_MINE = "No document that you may read answers this."
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyDraft:
-    """`text` is empty where nothing was found: then `message` says so. `closed`: titles of sources that the asker may not read;
-    `is_unsure`: made of what the search brought, not of an answer."""
+class Letter:
+    """`text` is empty where nothing was found: then `message` says so. `documents`: ids of those that it quotes; `closed`: titles
+    of those among them that the asker may not read; `is_unsure`: made of what the search brought, not of an answer."""
 
     text: str
     message: str = ""
+    documents: tuple[int, ...] = ()
     closed: tuple[str, ...] = ()
     is_unsure: bool = False
 
 
-def draft_reply(*, escalation: Escalation, author: User, is_for_both: bool = True) -> ReplyDraft:
+class Step(Protocol):
+    """Told what is being done: the draft's fields that change."""
+
+    def __call__(self, *, conversation: Conversation | None = ..., message: str = ...) -> object: ...
+
+
+def write_letter(*, escalation: Escalation, author: User, is_for_both: bool, on_step: Step) -> Letter:
     """Ask the question as the author, of what both author and asker may read, or of all that the author may. It takes as long as
     an answer does. Raises QuestionError."""
     row = _ask(escalation, author, is_for_both=is_for_both)
     try:
-        run_now(row)
+        on_step(conversation=row.conversation)
+        for event in run_steps(row):
+            if words := _step_words(event):
+                on_step(message=words)
         row.refresh_from_db()
+        if row.state == AnswerState.FAILED:
+            return Letter("", row.error_message)
         return _as_letter(escalation, row, author, is_for_both=is_for_both)
     finally:
         row.conversation.delete()
 
 
+def _step_words(event: AnswerEvent) -> str:
+    match event:
+        case Sources(passages=passages):
+            return f"Reading {passages} passages"
+        case Reading(done=done, total=total):
+            return f"Reading: {done} of {total} parts"
+        case Sentence():
+            return "Writing"
+    return ""
+
+
 @transaction.atomic
 def _ask(escalation: Escalation, author: User, *, is_for_both: bool) -> Answer:
     """In a conversation that is shown nowhere."""
-    take_question(user=author, token=None)
     question = escalation.standalone_question or escalation.question
     manner = Manner(is_internal=True, search_anyway=True)
     row = create_answer(user=author, question=question, understood_as=question, manner=manner)
@@ -62,7 +85,7 @@ def _ask(escalation: Escalation, author: User, *, is_for_both: bool) -> Answer:
     return row
 
 
-def _as_letter(escalation: Escalation, row: Answer, author: User, *, is_for_both: bool) -> ReplyDraft:
+def _as_letter(escalation: Escalation, row: Answer, author: User, *, is_for_both: bool) -> Letter:
     asker = escalation.asker
     shown = present_answer(row, author)
     sentences, is_unsure = _words(shown)
@@ -71,7 +94,7 @@ def _as_letter(escalation: Escalation, row: Answer, author: User, *, is_for_both
     open_to_asker = set(readable.filter(pk__in=[item.document_id for item in cited]).values_list("pk", flat=True))
     closed = [item for item in cited if item.document_id not in open_to_asker]
     if not sentences or (is_for_both and closed):  # what the asker may no longer read is in no draft for both
-        return ReplyDraft("", NOTHING if is_for_both else NOTHING_OF_MINE)
+        return Letter("", NOTHING if is_for_both else NOTHING_OF_MINE)
     numbers = {item: number for number, item in enumerate(cited, start=1)}
     wording = Wording()
     for sentence in sentences:
@@ -80,7 +103,9 @@ def _as_letter(escalation: Escalation, row: Answer, author: User, *, is_for_both
     sources = "\n".join(f"[{number}] {_place(item)}" for item, number in numbers.items())
     opening = f"Hello {person_name(asker)},\n\n{UNSURE + chr(10) * 2 if is_unsure else ''}"
     text = f"{opening}{wording.text}\n\nSources\n{sources}\n\n{person_name(author)}"
-    return ReplyDraft(text[:REPLY_CHARACTERS], closed=tuple(dict.fromkeys(item.title for item in closed)), is_unsure=is_unsure)
+    titles = tuple(dict.fromkeys(item.title for item in closed))
+    quoted = tuple(sorted({item.document_id for item in cited if item.document_id is not None}))
+    return Letter(text[:REPLY_CHARACTERS], documents=quoted, closed=titles, is_unsure=is_unsure)
 
 
 def _words(shown: PresentedAnswer) -> tuple[list[PresentedSentence], bool]:

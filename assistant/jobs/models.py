@@ -1,4 +1,4 @@
-"""Fields that are read out of documents into a table: what is wanted, by whom, and a row for each document."""
+"""Jobs that are worked in the background: fields that are read out of documents into a table, and drafts of replies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from assistant.escalations.models import Escalation
 from ingestion.models import Corpus, Document
 
 
@@ -67,3 +68,46 @@ class ExtractionRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.extraction_id}: {self.document_id}"
+
+
+class DraftState(models.TextChoices):
+    QUEUED = "queued", "Waiting"
+    RUNNING = "running", "Drafting"
+    FINISHED = "finished", "Finished"
+    FAILED = "failed", "Failed"
+
+
+OPEN_DRAFTS = (DraftState.QUEUED, DraftState.RUNNING)
+
+
+class ReplyDraft(models.Model):
+    """A draft of a reply, its author's alone until it is sent, replaced or a day old. A job with a lease: a killed process's is
+    begun anew."""
+
+    escalation = models.ForeignKey(Escalation, on_delete=models.CASCADE, related_name="drafts")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    is_for_both = models.BooleanField(default=True)  # drawn only from what author and asker may read
+    conversation = models.ForeignKey("assistant.Conversation", null=True, on_delete=models.SET_NULL, related_name="+")
+    state = models.CharField(max_length=8, choices=DraftState, default=DraftState.QUEUED)
+    text = models.TextField(blank=True)
+    message = models.CharField(max_length=300, blank=True)  # why there is no text, or what is being done
+    documents = models.JSONField(default=list, blank=True)  # ids of those whose words are in the text
+    closed = models.JSONField(default=list, blank=True)  # titles of those that the asker may not read
+    is_unsure = models.BooleanField(default=False)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_owner = models.CharField(max_length=120, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["escalation", "author"], name="one_reply_draft_per_author")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.escalation_id}: {self.state}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_DRAFTS

@@ -23,7 +23,7 @@ from assistant.escalations.models import Escalation
 from assistant.escalations.permissions import curated_examples, get_handled_escalation_for
 from assistant.escalations.services import REPLY_CHARACTERS, make_document, pass_on, reply
 from assistant.jobs.classifying import TicketClass, suggest_class
-from assistant.jobs.drafting import ReplyDraft, draft_reply
+from assistant.jobs.drafts import draft_for, drop_draft, start_draft
 from assistant.views.requests import PersonRequest, number_in
 from ingestion.permissions import readable_documents
 from retrieval.errors import RetrievalError
@@ -56,19 +56,37 @@ def inbox_item(request: PersonRequest, escalation_id: int) -> HttpResponse:
     except EscalationError as error:
         handled.refresh_from_db()
         return _page(request, handled, text=text, error=error.public_message)
+    drop_draft(escalation=handled, author=request.user)
     messages.success(request, f"{person_name(handled.asker)} sees your reply in the conversation.")
     return redirect("assistant:inbox_item", escalation_id=handled.pk)
 
 
 def draft(request: PersonRequest, escalation_id: int) -> HttpResponse:
-    """A draft below what was typed, in the box of the reply; nothing is sent."""
+    """A POST begins a draft and keeps what is typed; a GET says how far it is, or shows it."""
     handled = get_handled_escalation_for(request.user, escalation_id)
-    typed = request.POST.get("text", "").strip()
+    if request.method != "POST":
+        if not request.htmx:
+            return redirect("assistant:inbox_item", escalation_id=handled.pk)
+        return render(request, "assistant/_reply_draft.html", _draft_context(request, handled))
+    typed = request.POST.get("text", "")
     try:
-        made = draft_reply(escalation=handled, author=request.user, is_for_both=request.POST.get("scope") != "mine")
+        start_draft(escalation=handled, author=request.user, is_for_both=request.POST.get("scope") != "mine")
     except QuestionError as error:
         return _page(request, handled, text=typed, error=error.public_message)
-    return _page(request, handled, text="\n\n".join(filter(None, (typed, made.text))), made=made)
+    return _page(request, handled, text=typed)
+
+
+def use_draft(request: PersonRequest, escalation_id: int) -> HttpResponse:
+    """The draft below what was typed, in the box of the reply; nothing is sent. It is kept until the reply is."""
+    handled = get_handled_escalation_for(request.user, escalation_id)
+    typed = request.POST.get("text", "").strip()
+    made = draft_for(escalation=handled, viewer=request.user)
+    return _page(request, handled, text="\n\n".join(filter(None, (typed, made.text if made else ""))), is_draft_used=True)
+
+
+def _draft_context(request: PersonRequest, handled: Escalation) -> dict[str, object]:
+    made = draft_for(escalation=handled, viewer=request.user)
+    return {"escalation": handled, "asker": person_name(handled.asker), "draft": made}
 
 
 def suggest(request: PersonRequest, escalation_id: int) -> HttpResponse:
@@ -131,13 +149,13 @@ def keep_example(request: PersonRequest, escalation_id: int) -> HttpResponse:
 
 def _page(
     request: PersonRequest, handled: Escalation, *, text: str = "", error: str = "", form: KeepForm | None = None,
-    made: ReplyDraft | None = None, ticket_class: TicketClass | None = None, status: int = 200,
+    is_draft_used: bool = False, ticket_class: TicketClass | None = None, status: int = 200,
 ) -> HttpResponse:  # fmt: skip
     said = presented_messages(handled.messages.select_related("author"))
     document = readable_documents(request.user).filter(pk=handled.document_id or 0).first()
     context = {
-        "escalation": handled,
-        "asker": person_name(handled.asker),
+        **_draft_context(request, handled),
+        "is_draft_used": is_draft_used,
         "said": said,
         "turns": conversation_so_far(handled, request.user),
         "found": found_for(handled, request.user),
@@ -146,7 +164,6 @@ def _page(
         "is_replied": any(message.is_reply for message in said),
         "keep": form or KeepForm(initial=KeepForm.initial_of(handled), user=request.user),
         "text": text,
-        "draft": made,
         "ticket_class": ticket_class,
         "error": error,
         "limit": REPLY_CHARACTERS,

@@ -72,6 +72,7 @@ SERVED: dict[str, set[str]] = {
     "assistant:inbox": MANAGERS,
     "assistant:inbox_item": {"olga"},
     "assistant:draft_reply": {"olga"},
+    "assistant:use_draft": {"olga"},
     "assistant:suggest_class": {"olga"},
     "assistant:pass_on": {"olga"},
     "assistant:keep_document": {"olga"},
