@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('assistant', '0019_jobs'),
+        ('assistant', '0022_reply_drafts'),
     ]
 
     operations = [
