@@ -22,6 +22,19 @@ def check_free(output: Path) -> None:
         raise SpecialistError("output_exists", message, permanent=True)
 
 
+def zero_share(folder: ModelFolder) -> float:
+    """Of all its numbers, those that are zero. It reads all of them."""
+    from safetensors import safe_open
+
+    zeros = total = 0
+    for path in folder.weights:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - it is no dictionary
+                tensor = file.get_tensor(name)
+                zeros, total = zeros + int((tensor == 0).sum()), total + tensor.numel()
+    return zeros / max(total, 1)
+
+
 def write_folder(network: Any, base: ModelFolder, output: Path) -> None:
     """Raises SpecialistError `disk`."""
     temporary = output.with_name(f".{output.name}.tmp")

@@ -55,10 +55,15 @@ class Told:
     held_out: float | None = None
 
 
+def leave(network: Any) -> None:
+    """As it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finetuning:
     """One training. `output` is there when it is whole; until then its checkpoint is in `work_folder`. `report` is told how far
-    it is and says whether to go on; `checkpoint_s`: seconds of work that a kill may cost."""
+    it is and says whether to go on; `checkpoint_s`: seconds of work that a kill may cost; `arrange`: what is done to the network
+    with its adapter before the first step."""
 
     base: ModelFolder
     recipe: FinetuneRecipe
@@ -69,6 +74,7 @@ class Finetuning:
     device: str = "auto"
     checkpoint_s: float = 120.0
     card: dict[str, Any] = field(default_factory=dict)  # what else is to stand in the adapter's card
+    arrange: Callable[[Any], None] = leave
 
     @property
     def work_folder(self) -> Path:
@@ -110,6 +116,7 @@ def finetune(run: Finetuning) -> dict[str, Any]:
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
     network = _start(run.base, recipe, device)
+    run.arrange(network)
     optimizer = torch.optim.AdamW(_trained(network), lr=recipe.learning_rate, weight_decay=0.0)
     fingerprint = recipe.fingerprint(base_sha256=base_sha256, rows_sha256=data_sha256)
     progress = load_checkpoint(run.work_folder, network, optimizer, fingerprint)

@@ -91,6 +91,11 @@ class LocalFolder:
         """See LanguageModel."""
         self._loaded.get()
 
+    def weights_bytes(self) -> int:
+        """What the weights take in memory, loaded as they are; those of adapters that were asked for, too."""
+        network = self._loaded.get().network
+        return sum(tensor.numel() * tensor.element_size() for tensor in (*network.parameters(), *network.buffers()))
+
     def _generate(self, loaded: Loaded, adapter: Adapter | None, prompt: Sequence[int], most_tokens: int) -> Pieces:
         if adapter is not None:
             self._shelf.attach(loaded.network, adapter)

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from specialists.compression.compressing import compress
+from specialists.compression.folders import zero_share
 from specialists.compression.merging import merge_adapter
 from specialists.compression.reporting import judge_side, report_on
-from specialists.errors import SpecialistError
+from specialists.compression.sparsity import Sparsity
+from specialists.errors import DataError, SpecialistError
+from specialists.finetuning.encoding import encode_rows
 from specialists.finetuning.recipe import FinetuneRecipe
 from specialists.finetuning.training import Told
+from specialists.language_models.chat import Chat
 from specialists.language_models.folders import read_model_folder
 from specialists.language_models.local_folder import LocalFolder
 from specialists.language_models.types import Message, Piece
@@ -85,6 +89,82 @@ def test_what_was_left_out_is_healed_on_the_rows(tmp_path: Path) -> None:
     assert len(made.changes) == 4 and len(made.dropped) == 1
     assert losses[-1] < losses[0]
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["deep", "healed"]
+
+
+@pytest.mark.parametrize(("text", "gone"), [("0.5", [1, 3, 5, 7]), ("0.25", [3, 7]), ("2:4", [1, 3, 4, 6])])
+def test_of_each_row_the_weights_with_the_least_scores_go(text: str, gone: list[int]) -> None:
+    import torch
+
+    from specialists.compression.pruning import least
+
+    scores = torch.tensor(
+        [[9.0, 2.0, 8.0, 0.0, 4.0, 3.0, 5.0, 1.0] if text != "2:4" else [9.0, 2.0, 8.0, 0.0, 4.0, 7.0, 5.0, 6.0]]
+    )
+    assert least(scores, Sparsity.read(text))[0].nonzero().flatten().tolist() == gone
+
+
+@pytest.mark.parametrize("family", ["qwen2", "mistral"])
+def test_weights_are_taken_out_by_what_they_do_in_a_model_whose_layers_before_are_pruned_already(
+    family: str, tmp_path: Path
+) -> None:
+    """Of the matrices that see a layer's input, which pruning the layer itself does not change."""
+    import torch
+
+    from specialists.compression.pruning import least, prune
+    from specialists.language_models.loading import load_network
+
+    base = read_model_folder(make_unread_model(tmp_path / "unread", family, layers=3))
+    whole, pruned = (load_network(base, device="cpu", quantisation="") for _ in range(2))
+    rows = [[1, 50, 60, 70, 3, 2, 81], [1, 90, 91, 3, 2]]
+
+    share = prune(pruned, rows, Sparsity.read("0.5"))
+
+    seen = [torch.zeros(64) for _ in range(3)]
+    for number, layer in enumerate(pruned.model.layers):
+        layer.self_attn.q_proj.register_forward_pre_hook(
+            lambda _, given, number=number: seen[number].add_(given[0][0].square().sum(0))
+        )
+    with torch.inference_mode():
+        for row in rows:
+            pruned(torch.tensor([row]))
+    for number in range(3):
+        before, after = (network.model.layers[number].self_attn.q_proj.weight for network in (whole, pruned))
+        gone = least(before.abs() * seen[number].sqrt(), Sparsity.read("0.5"))
+        assert torch.equal(after == 0, gone) and torch.equal(after[~gone], before[~gone])
+    assert share == pytest.approx(0.5, abs=0.01)
+    assert torch.equal(whole.lm_head.weight, pruned.lm_head.weight)
+
+
+def test_a_healed_model_has_its_zeros_and_computes_what_was_trained(tmp_path: Path) -> None:
+    import torch
+
+    from specialists.finetuning.training import held_out_loss
+    from specialists.language_models.loading import load_network
+
+    base = read_model_folder(make_unread_model(tmp_path / "models" / "deep", layers=3))
+    recipe = FinetuneRecipe(epochs=40, batch=4, learning_rate=1e-2, r=8, dropout=0.0, window=1024)
+    losses: list[float] = []
+
+    made = compress(
+        base, ROWS, tmp_path / "models" / "sparse", layers=1, sparsity=Sparsity.read("2:4"), healing=recipe, device="cpu",
+        report=lambda told: not losses.append(told.loss),
+    )  # fmt: skip
+
+    assert len(made.dropped) == 1 and made.zeros == 0.5 and losses[-1] < losses[0] / 2
+    network = load_network(made.folder, device="cpu", quantisation="")
+    matrices = [module.weight for module in network.model.layers.modules() if isinstance(module, torch.nn.Linear)]
+    assert len(matrices) == 14
+    for weight in matrices:
+        assert torch.equal((weight.unflatten(1, (-1, 4)) == 0).sum(-1), torch.full((weight.shape[0], weight.shape[1] // 4), 2))
+    assert 0 < zero_share(base) + 0.3 < zero_share(made.folder) < 0.5
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["deep", "sparse"]
+    rows = encode_rows(ROWS, Chat(base.path), 1024)
+    assert held_out_loss(network, rows, recipe, "cpu") == pytest.approx(losses[-1], rel=0.2)
+
+
+def test_what_cannot_be_pruned_is_refused() -> None:
+    with pytest.raises(DataError, match="must be 2:4, or a share from"):
+        Sparsity.read("1:4")
 
 
 def test_it_refuses_to_leave_out_too_much_or_to_write_over_something(tmp_path: Path) -> None:

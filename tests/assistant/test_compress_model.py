@@ -1,0 +1,71 @@
+"""A smaller model in the terminal: each way ends in the report, with a verdict."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from assistant.finetuning.editing import create_specialist
+from assistant.finetuning.models import DataSet
+from ingestion.services import create_corpus
+from specialists.finetuning import judging
+from specialists.language_models.folders import read_model_folder
+from tests.assistant.rows import make_document
+from tests.assistant.test_finetuning import make_data_set, make_row
+from tests.people import People
+from tests.specialists.conftest import one_core  # noqa: F401 - a fixture
+from tests.tiny_language_model import make_unread_model
+
+pytestmark = pytest.mark.usefixtures("one_core")
+
+
+@pytest.fixture
+def data_set(people: People, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataSet:
+    """Twelve rows to train on and twelve held out, of one document; answers are short, since the model comes to no end."""
+    monkeypatch.setattr(judging, "MOST_COMPLETION", 8)
+    settings.FINETUNING_BASE = str(make_unread_model(tmp_path / "base-tiny", layers=3))
+    settings.FINETUNING_DEVICE = "cpu"
+    settings.ADAPTERS_DIR = tmp_path / "adapters"
+    settings.ADAPTERS_DIR.mkdir()
+    corpus = create_corpus(name="Policies", owner=people.olga)
+    document = make_document(corpus, "Leave", ["Answer."])
+    made = make_data_set(create_specialist(name="Policies", corpora=[corpus], created_by=people.olga))
+    for position in range(24):
+        make_row(made, position, document, split="train" if position < 12 else "held_out")
+    return made
+
+
+def told(*options: object) -> str:
+    out = StringIO()
+    call_command("compress_model", "Policies", *map(str, options), stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.usefixtures("data_set")
+def test_pruning_ends_in_a_report_and_a_verdict(tmp_path: Path) -> None:
+    said = told("--output", tmp_path / "sparse", "--sparsity", "2:4", "--heal", "0")
+
+    assert "Taken out (2:4): 50.0 % of the layers' weights are zero." in said
+    lines = {line[:20].strip(): line[20:].split() for line in said.splitlines()}
+    assert lines["model"] == ["base-tiny", "→", "sparse"]
+    assert lines["MiB on disk"][0] == lines["MiB on disk"][2]
+    assert lines["MiB in memory"][0] == lines["MiB in memory"][2]
+    assert float(lines["of these zero"][3]) > float(lines["of these zero"][0]) + 20
+    assert "Nothing is lost beyond its margin." in said
+    assert read_model_folder(tmp_path / "sparse").parameters == read_model_folder(tmp_path / "base-tiny").parameters
+
+
+@pytest.mark.usefixtures("data_set")
+def test_what_cannot_be_done_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    for options, says in [
+        ([], "Say what to do"),
+        (["--sparsity", "half"], "The sparsity must be 2:4, or a share"),
+        (["--layers", "3"], "Leave out at most 1 of them"),
+    ]:
+        with pytest.raises(CommandError, match=says):
+            told("--output", tmp_path / "smaller", *options)
+    assert not (tmp_path / "smaller").exists()
