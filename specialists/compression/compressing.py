@@ -19,7 +19,7 @@ from specialists.language_models.folders import ModelFolder, read_model_folder
 from specialists.language_models.loading import chosen_device, load_network
 
 if TYPE_CHECKING:
-    from specialists.finetuning.training import Told
+    from specialists.finetuning.training import Guide, Told
 
 LOOKED_AT = 64  # rows, for the layers
 CALIBRATED_ON = 128  # rows, for single weights: as many sequences as the paper takes
@@ -57,7 +57,7 @@ def compress(
 
 def heal(
     smaller: ModelFolder, rows: Sequence[Row], output: Path, recipe: FinetuneRecipe, *, keeps_zeros: bool, device: str,
-    report: Callable[[Told], bool],
+    report: Callable[[Told], bool], guide: Guide | None = None,
 ) -> None:  # fmt: skip
     """Train an adapter on the rows and write the model with it in its weights. Stopped, it goes on from its checkpoint."""
     from specialists.compression.masking import keep_zeros
@@ -66,7 +66,7 @@ def heal(
 
     adapter = output.with_name(f"{output.name}-healing")
     arrange = keep_zeros if keeps_zeros else leave
-    finetune(Finetuning(smaller, recipe, rows, (), adapter, report, device=device, arrange=arrange))
+    finetune(Finetuning(smaller, recipe, rows, (), adapter, report, device=device, arrange=arrange, guide=guide))
     merge_adapter(smaller, adapter, output, keeps_zeros=keeps_zeros)
     shutil.rmtree(adapter)
 

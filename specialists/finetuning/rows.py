@@ -13,6 +13,7 @@ from specialists.prompting import NO_ANSWER, PROMPT_VERSION, Prompt, Source, fit
 
 LEAST_TRAINING_ROWS = 20
 LEAST_HELD_OUT_ROWS = 10
+LATER = ("rejected", "cited")  # fields that came later: empty, they do not change the sum of older rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,15 @@ class RowPassage:
 @dataclass(frozen=True, slots=True)
 class Row:
     """`answer` is in the words of the passage `gold`, a sentence in a line; empty where none of the passages answers. They
-    are best first. `rejected`: what a model wrote instead, and a person said was wrong; empty where nobody did."""
+    are best first. `rejected`: what a model wrote instead, and a person said was wrong; empty where nobody did. `cited`: of an
+    answer that a model has written, per line the passages that it cites; else each line cites `gold`."""
 
     question: str
     passages: tuple[RowPassage, ...]
     answer: str
     gold: int
     rejected: str = ""
+    cited: tuple[tuple[int, ...], ...] = ()
 
     @property
     def is_answerable(self) -> bool:
@@ -59,9 +62,23 @@ def render_row(row: Row, *, count_tokens: Callable[[str], int], window: int, mos
     rejected = f"{row.rejected} [{number}]" if row.rejected and number is not None else ""
     if not row.is_answerable:
         return Rendered(prompt, NO_ANSWER, rejected)
+    if row.cited:
+        return Rendered(prompt, _as_written(row, prompt), rejected)
     if number is None or not _is_left(row, ordered[0].text, prompt.messages[-1].content):
         return Rendered(prompt, NO_ANSWER)
     return Rendered(prompt, "\n".join(f"{line} [{number}]" for line in row.answer.split("\n")), rejected)
+
+
+def _as_written(row: Row, prompt: Prompt) -> str:
+    """The lines with the numbers that their passages have here; a refusal where the window lacks one of them, or its end."""
+    places = {place: number for number, place in prompt.numbers.items()}
+    shown = " ".join(prompt.messages[-1].content.split())
+    for passage in row.passages:
+        is_cited = any(passage.chunk in line for line in row.cited)
+        if is_cited and (passage.chunk not in places or " ".join(f"{passage.text}\n</passage>".split()) not in shown):
+            return NO_ANSWER
+    lines = zip(row.answer.split("\n"), row.cited, strict=True)
+    return "\n".join(f"{line} {''.join(f'[{places[place]}]' for place in cited)}" for line, cited in lines)
 
 
 def _is_left(row: Row, gold: str, shown: str) -> bool:
@@ -73,7 +90,7 @@ def rows_sha256(rows: Iterable[Row]) -> str:
     """Of the rows in their order and of the prompt's version."""
     digest = hashlib.sha256(f"prompt {PROMPT_VERSION}\n".encode())
     for row in rows:
-        content = {name: value for name, value in asdict(row).items() if name != "rejected" or value}
+        content = {name: value for name, value in asdict(row).items() if name not in LATER or value}
         digest.update(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
         digest.update(b"\n")
     return digest.hexdigest()

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -40,6 +40,7 @@ REPORTS = 100  # of a training, about
 HELD_OUT_LOOKED_AT = 32
 HELD_OUT_LOOKS = 10
 CLIP = 1.0
+NOT_LEARNT = -100
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
 
 
@@ -53,6 +54,18 @@ class Told:
     seconds_left: float
     tokens_per_second: float
     held_out: float | None = None
+
+
+class Guide(Protocol):
+    """A further loss beside that of the words, such as how far a student's scores are from its teacher's. `share` of the whole
+    loss is its; trainings with guides of other names are others."""
+
+    name: str
+    share: float
+
+    def loss(self, rows: Sequence[EncodedRow], scores: Tensor, wanted: Tensor, device: str) -> Tensor:
+        """The sum over the learnt tokens. `scores`: rows × tokens × vocabulary; `wanted`: the tokens, NOT_LEARNT beside them."""
+        ...
 
 
 def leave(network: Any) -> None:
@@ -75,6 +88,7 @@ class Finetuning:
     checkpoint_s: float = 120.0
     card: dict[str, Any] = field(default_factory=dict)  # what else is to stand in the adapter's card
     arrange: Callable[[Any], None] = leave
+    guide: Guide | None = None
 
     @property
     def work_folder(self) -> Path:
@@ -118,7 +132,8 @@ def finetune(run: Finetuning) -> dict[str, Any]:
     network = _start(run.base, recipe, device)
     run.arrange(network)
     optimizer = torch.optim.AdamW(_trained(network), lr=recipe.learning_rate, weight_decay=0.0)
-    fingerprint = recipe.fingerprint(base_sha256=base_sha256, rows_sha256=data_sha256)
+    learnt_from = f"{data_sha256} {run.guide.name}" if run.guide else data_sha256
+    fingerprint = recipe.fingerprint(base_sha256=base_sha256, rows_sha256=learnt_from)
     progress = load_checkpoint(run.work_folder, network, optimizer, fingerprint)
     with memory_errors_named():
         rate = _learn(network, optimizer, steps, held_out, progress, run, device)
@@ -164,7 +179,7 @@ def _learn(
     started = saved = time.monotonic()
     before, first, tokens, losses = progress.seconds, progress.step, 0, []
     for number in range(progress.step, len(steps)):
-        losses.append(_step(network, optimizer, steps[number], _rate(run.recipe, number, len(steps)), run.recipe, number, device))
+        losses.append(_step(network, optimizer, steps[number], _rate(run.recipe, number, len(steps)), run, number, device))
         tokens += sum(len(row.tokens) for row in steps[number])
         progress.step, now = number + 1, time.monotonic()
         progress.seconds = before + now - started
@@ -190,16 +205,17 @@ def _learn(
 
 
 def _step(
-    network: Any, optimizer: torch.optim.Optimizer, rows: Sequence[EncodedRow], rate: float, recipe: FinetuneRecipe,
-    number: int, device: str,
+    network: Any, optimizer: torch.optim.Optimizer, rows: Sequence[EncodedRow], rate: float, run: Finetuning, number: int,
+    device: str,
 ) -> float:  # fmt: skip
+    recipe = run.recipe
     torch.manual_seed(number * SEED_STRIDE + 1)
     for group in optimizer.param_groups:
         group["lr"] = rate
     learnt = sum(row.learnt for row in rows)
     total = 0.0
     for part in parts_of(rows, recipe.part_tokens):
-        loss = _loss(network, part, device) / learnt
+        loss = _loss(network, part, device, run.guide) / learnt
         loss.backward()
         total += float(loss.detach())
     pairs = [row for row in rows if row.rejected is not None and recipe.beta > 0]
@@ -230,28 +246,43 @@ def preference_loss(network: Any, rows: Sequence[EncodedRow], beta: float, devic
     return -torch.nn.functional.logsigmoid(beta * (gains[: len(rows)] - gains[len(rows) :])).sum()
 
 
-def _loss(network: Any, rows: Sequence[EncodedRow], device: str) -> Tensor:
+def _loss(network: Any, rows: Sequence[EncodedRow], device: str, guide: Guide | None = None) -> Tensor:
     """The sum of the losses of the learnt tokens."""
-    return _token_losses(network, rows, device).sum()
+    scores, wanted = scores_of(network, rows, device)
+    losses = _cross_entropy(scores, wanted).sum()
+    if guide is None:
+        return losses
+    return (1 - guide.share) * losses + guide.share * guide.loss(rows, scores, wanted, device)
 
 
 def _token_losses(network: Any, rows: Sequence[EncodedRow], device: str) -> Tensor:
-    """The losses of the learnt tokens, rows × the longest completion, 0 before a shorter one. Padding is on the left, so that the
-    completions end together and only their scores are computed."""
+    """The losses of the learnt tokens, rows × the longest completion, 0 before a shorter one."""
+    return _cross_entropy(*scores_of(network, rows, device))
+
+
+def _cross_entropy(scores: Tensor, wanted: Tensor) -> Tensor:
+    losses = torch.nn.functional.cross_entropy(
+        scores.flatten(0, 1), wanted.flatten(), ignore_index=NOT_LEARNT, reduction="none"
+    )  # fmt: skip
+    return losses.view_as(wanted)
+
+
+def scores_of(network: Any, rows: Sequence[EncodedRow], device: str) -> tuple[Tensor, Tensor]:
+    """The scores from which the learnt tokens are told, rows × the longest completion × vocabulary, and those tokens, NOT_LEARNT
+    before a shorter completion. Padding is on the left, so that the completions end together and only their scores are
+    computed."""
     longest, learnt = max(len(row.tokens) for row in rows), max(row.learnt for row in rows)
     tokens = torch.tensor([[0] * (longest - len(row.tokens)) + list(row.tokens) for row in rows], device=device)
     lengths = torch.tensor([len(row.tokens) for row in rows], device=device)
     places = torch.arange(longest, device=device)[None, :] - (longest - lengths)[:, None]
     wanted = tokens[:, -learnt:].clone()
     counted = torch.tensor([row.learnt for row in rows], device=device)
-    wanted[torch.arange(learnt, device=device)[None, :] < (learnt - counted)[:, None]] = -100
+    wanted[torch.arange(learnt, device=device)[None, :] < (learnt - counted)[:, None]] = NOT_LEARNT
     with _precision(device):
         output = network(
             input_ids=tokens, attention_mask=(places >= 0).long(), position_ids=places.clamp(min=0), logits_to_keep=learnt + 1,
         )  # fmt: skip
-    scores = output.logits[:, :-1].float()
-    losses = torch.nn.functional.cross_entropy(scores.flatten(0, 1), wanted.flatten(), ignore_index=-100, reduction="none")
-    return losses.view_as(wanted)
+    return output.logits[:, :-1].float(), wanted
 
 
 def held_out_loss(network: Any, rows: Sequence[EncodedRow], recipe: FinetuneRecipe, device: str) -> float:

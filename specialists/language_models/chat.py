@@ -36,6 +36,10 @@ class Chat:
     def count(self, text: str) -> int:
         return len(self._encoded(self._inert(text)))
 
+    def vocabulary(self) -> dict[str, int]:
+        """The tokens and their numbers, those of control too."""
+        return dict(self._tokenizer.get_vocab(with_added_tokens=True))
+
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """The tokens of the messages and of the beginning of an answer. Raises SpecialistError `broken_folder`."""
         inert = [Message(message.role, self._inert(message.content)) for message in messages]

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from assistant.finetuning.editing import create_specialist
 from assistant.finetuning.models import DataSet
 from ingestion.services import create_corpus
+from specialists.compression import lessons
 from specialists.finetuning import judging
 from specialists.language_models.folders import read_model_folder
 from tests.assistant.rows import make_document
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.usefixtures("one_core")
 @pytest.fixture
 def data_set(people: People, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataSet:
     """Twelve rows to train on and twelve held out, of one document; answers are short, since the model comes to no end."""
-    monkeypatch.setattr(judging, "MOST_COMPLETION", 8)
+    for module in (judging, lessons):
+        monkeypatch.setattr(module, "MOST_COMPLETION", 8)
     settings.FINETUNING_BASE = str(make_unread_model(tmp_path / "base-tiny", layers=3))
     settings.FINETUNING_DEVICE = "cpu"
     settings.ADAPTERS_DIR = tmp_path / "adapters"
@@ -69,3 +71,14 @@ def test_what_cannot_be_done_is_said_before_anything_is_made(tmp_path: Path) -> 
         with pytest.raises(CommandError, match=says):
             told("--output", tmp_path / "smaller", *options)
     assert not (tmp_path / "smaller").exists()
+
+
+@pytest.mark.usefixtures("data_set")
+def test_a_teacher_that_answers_nothing_well_teaches_nobody(tmp_path: Path) -> None:
+    student = make_unread_model(tmp_path / "student-tiny")
+
+    with pytest.raises(CommandError, match="Of the teacher's 12 answers 0 can be learnt from, and 20 are needed"):
+        told("--output", tmp_path / "taught", "--student", student)
+    with pytest.raises(CommandError, match="Give one of --merge, --student"):
+        told("--output", tmp_path / "taught", "--student", student, "--layers", "1")
+    assert not (tmp_path / "taught").exists()

@@ -1,5 +1,5 @@
-"""A smaller language model, with a report: layers or single weights left out and healed on a data set's rows, or an adapter
-merged into its base."""
+"""A smaller language model, with a report: layers or single weights left out and healed on a data set's rows, an adapter merged
+into its base, or a smaller model taught by it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from specialists.errors import DataError, SpecialistError
 from specialists.finetuning.recipe import FinetuneRecipe
 
 MIB = 2**20
-COPY = "What was merged or healed holds words of the rows' documents: serve it only where everybody may read all of them."
+COPY = "What was merged, healed or taught holds words of the rows' documents: serve it only where everybody may read all of them."
 GOES_ON = "It was stopped. The same command goes on where it was."
 
 
@@ -37,6 +37,10 @@ class Command(BaseCommand):
         parser.add_argument("--layers", type=int, default=0, help="how many layers to leave out")
         parser.add_argument("--sparsity", default="", help="weights to take out of each matrix: a share such as 0.5, or 2:4")
         parser.add_argument("--merge", type=int, metavar="VERSION", help="merge the adapter of this version into the base")
+        parser.add_argument("--student", type=Path, metavar="FOLDER", help="a smaller model, to be taught by this one")
+        parser.add_argument(
+            "--teacher", choices=["in-use", "base"], default="in-use", help="who teaches: the version in use, or the base"
+        )
         parser.add_argument(
             "--heal",
             "--epochs",
@@ -91,7 +95,7 @@ def _wish(output: Path, options: dict[str, Any]) -> Wish:
         )
     return Wish(
         output, layers=options["layers"], sparsity=Sparsity.read(options["sparsity"]) if options["sparsity"] else None,
-        merge=options["merge"], training=training,
+        merge=options["merge"], student=options["student"], teacher_is_base=options["teacher"] == "base", training=training,
     )  # fmt: skip
 
 
