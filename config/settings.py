@@ -274,6 +274,8 @@ JUDGE_MODEL: dict[str, Any] = {
 FINETUNING_BASE = env_str("FINETUNING_BASE", _model_folder)
 FINETUNING_DEVICE = env_str("FINETUNING_DEVICE", "auto")
 FINETUNING_EMBEDDED = env_bool("FINETUNING_EMBEDDED", default=True)
+# llama.cpp's converter, quantiser and server as bin/build-llama-server makes them, for compress_model --gguf.
+LLAMA_CPP_DIR = Path(env_str("LLAMA_CPP_DIR") or BASE_DIR / ".llama")
 MILVUS = {
     "uri": env_str("MILVUS_URI", "http://127.0.0.1:19530"),
     "token": env_secret("MILVUS_TOKEN"),

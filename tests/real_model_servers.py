@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -108,10 +109,24 @@ def _running(server: RealServer) -> Iterator[RealServer]:
 
 def to_gguf(folder: Path, file: Path) -> Path:
     """All its numbers in 32 bits, by llama.cpp's own converter."""
+    return _made([*_converter(), str(folder), "--outfile", str(file), "--outtype", "f32"], file)
+
+
+def llama_folder(folder: Path) -> Path:
+    """What bin/build-llama-server makes, with a converter that takes the tests' tokenizers."""
+    (folder / "bin").mkdir(parents=True)
+    for name in ("llama-server", "llama-quantize"):
+        (folder / "bin" / name).symlink_to(LLAMA.resolve().with_name(name))
+    converter = folder / "bin" / "convert-to-gguf"
+    converter.write_text(f'#!/bin/sh\nHF_HUB_OFFLINE=1 exec {shlex.join(_converter())} "$@"\n')
+    converter.chmod(0o755)
+    return folder
+
+
+def _converter() -> list[str]:
     root = LLAMA.resolve().parent.parent
     source = root / "source" / "vendor" / "llama.cpp"
-    paths = [str(path) for path in (source, source / "gguf-py", root / "packages")]
-    return _made([sys.executable, "-c", CONVERT, *paths, str(folder), "--outfile", str(file), "--outtype", "f32"], file)
+    return [sys.executable, "-c", CONVERT, *(str(path) for path in (source, source / "gguf-py", root / "packages"))]
 
 
 def quantised(whole: Path, file: Path, kind: str) -> Path:

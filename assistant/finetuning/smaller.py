@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,21 +15,29 @@ from assistant.finetuning.rows import rows_of, to_judge
 from ingestion.connections import lend_connection
 from specialists.compression.compressing import compress
 from specialists.compression.distilling import Distillation, distil
+from specialists.compression.fewer_bits import check_bits, write_bits
 from specialists.compression.folders import check_free, zero_share
+from specialists.compression.gguf import Tools, check_gguf, served, write_gguf
 from specialists.compression.merging import merge_adapter
 from specialists.compression.reporting import CompressionReport, Side, judge_side, report_on
 from specialists.compression.sparsity import Sparsity
+from specialists.errors import SpecialistError
 from specialists.finetuning.judging import plant
 from specialists.finetuning.recipe import FinetuneRecipe
+from specialists.finetuning.rows import Row
 from specialists.grounding.serving import get_head
 from specialists.language_models.folders import ModelFolder, read_model_folder
+from specialists.language_models.loading import chosen_device
 from specialists.language_models.local_folder import LocalFolder
 
 NOTHING = (
     "Say what to do: how many layers to leave out (--layers N), how many weights (--sparsity 0.5 or 2:4), which version to merge "
-    "(--merge VERSION), or which smaller model is to learn from this one (--student FOLDER)."
+    "(--merge VERSION), which smaller model is to learn from this one (--student FOLDER), or in which form it is to be stored "
+    "(--bits 8, --gguf q8_0)."
 )
 SEVERAL = "Give one of --merge, --student, and --layers or --sparsity: the result of one can be the base of the next."
+
+WINDOW = 8192  # tokens, as when people ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,8 @@ class Wish:
     student: Path | None = None
     teacher_is_base: bool = False
     training: FinetuneRecipe | None = None
+    bits: int | None = None
+    gguf: str = ""
 
     @property
     def is_cut(self) -> bool:
@@ -51,7 +62,18 @@ class Wish:
     def problem(self) -> str:
         """Empty where it can be tried."""
         ways = sum((self.is_cut, self.merge is not None, self.student is not None))
-        return NOTHING if not ways else SEVERAL if ways > 1 else ""
+        if ways > 1:
+            return SEVERAL
+        return "" if ways or self.is_stored_anew else NOTHING
+
+    @property
+    def is_stored_anew(self) -> bool:
+        """The whole model is only on the way to another form of it."""
+        return bool(self.bits or self.gguf)
+
+    @property
+    def whole(self) -> Path:
+        return self.output.with_name(f"{self.output.stem}-whole") if self.is_stored_anew else self.output
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +93,74 @@ class Making:
 
 def make_smaller(making: Making, wish: Wish) -> CompressionReport:
     """Make the model and judge it beside the one that it comes from. Raises SpecialistError."""
-    check_free(wish.output)
-    made, adapter = _made(making, wish)
+    _check(wish)
+    whole, adapter = _made(making, wish)
+    made = whole
+    if wish.bits:
+        made = write_bits(whole, wish.bits, wish.output, device=chosen_device(settings.FINETUNING_DEVICE))
+    elif wish.gguf:
+        write_gguf(whole, wish.gguf, wish.output, Tools(settings.LLAMA_CPP_DIR))
     rows = plant(list(to_judge(making.data_set).values()), seed=making.data_set.seed)
     lend_connection()
-    sides: list[Side] = []
-    for folder, used in ((making.base, adapter), (made, "")):
-        model = LocalFolder(
-            folder=str(folder.path), adapters=str(settings.ADAPTERS_DIR), device=settings.FINETUNING_DEVICE, patience_s=3600
-        )  # fmt: skip
-        name = f"{folder.path.name} + {used}" if used else folder.path.name
+    try:
+        before = _judged(making, making.base, rows, adapter, has_zeros=wish.sparsity is not None)
+        if wish.gguf:
+            after = _judged_served(making, whole, rows, wish.output)
+        else:
+            after = _judged(making, made, rows, "", has_zeros=wish.sparsity is not None)
+    except SpecialistError as error:
+        message = f"The model is in {wish.output}, and was not judged to the end: {error.public_message}"
+        raise SpecialistError("not_judged", message) from error
+    if whole.path not in (making.base.path, made.path):
+        shutil.rmtree(whole.path)
+    return report_on(before, after)
+
+
+def _check(wish: Wish) -> None:
+    """What can be seen before anything is made. Raises SpecialistError."""
+    check_free(wish.output)
+    if wish.bits:
+        check_bits(wish.bits)
+    if wish.gguf:
+        check_gguf(wish.gguf, wish.output, Tools(settings.LLAMA_CPP_DIR))
+
+
+def _judged(
+    making: Making, folder: ModelFolder, rows: Sequence[tuple[Row, bool]], adapter: str, *, has_zeros: bool
+) -> Side:  # fmt: skip
+    model = LocalFolder(
+        folder=str(folder.path), adapters=str(settings.ADAPTERS_DIR), device=settings.FINETUNING_DEVICE, patience_s=3600
+    )  # fmt: skip
+    name = f"{folder.path.name} + {adapter}" if adapter else folder.path.name
+    side = judge_side(
+        name, model, rows, stored_bytes=folder.stored_bytes, parameters=folder.parameters, adapter=adapter, on_row=making.goes_on
+    )  # fmt: skip
+    return replace(side, memory_bytes=model.weights_bytes(), zeros=zero_share(folder) if has_zeros else None)
+
+
+def _judged_served(making: Making, whole: ModelFolder, rows: Sequence[tuple[Row, bool]], file: Path) -> Side:
+    window = min(WINDOW, whole.positions or WINDOW)
+    with served(file, Tools(settings.LLAMA_CPP_DIR), tokenizer=whole.path / "tokenizer.json", window=window) as server:
         side = judge_side(
-            name, model, rows, stored_bytes=folder.stored_bytes, parameters=folder.parameters, adapter=used,
-            on_row=making.goes_on,
+            file.name, server.model, rows, stored_bytes=file.stat().st_size, parameters=whole.parameters, on_row=making.goes_on
         )  # fmt: skip
-        zeros = zero_share(folder) if wish.sparsity else None
-        sides.append(replace(side, memory_bytes=model.weights_bytes(), zeros=zeros))
-    return report_on(*sides)
+        return replace(side, memory_bytes=server.memory_bytes())
 
 
 def _made(making: Making, wish: Wish) -> tuple[ModelFolder, str]:
-    """The new model, and the adapter with which its base is judged."""
+    """The whole model, and the adapter with which its base is judged."""
     if wish.merge is not None:
         adapter = f"{making.specialist.slug}-v{wish.merge}"
-        merge_adapter(making.base, Path(settings.ADAPTERS_DIR) / adapter, wish.output)
-        return read_model_folder(wish.output), adapter
-    return _taught(making, wish, wish.student) if wish.student else (_cut(making, wish), "")
+        merge_adapter(making.base, Path(settings.ADAPTERS_DIR) / adapter, wish.whole)
+        return read_model_folder(wish.whole), adapter
+    if wish.student:
+        return _taught(making, wish, wish.student)
+    return (_cut(making, wish) if wish.is_cut else making.base), ""
 
 
 def _cut(making: Making, wish: Wish) -> ModelFolder:
     made = compress(
-        making.base, rows_of(making.data_set, Split.TRAIN), wish.output, layers=wish.layers, sparsity=wish.sparsity,
+        making.base, rows_of(making.data_set, Split.TRAIN), wish.whole, layers=wish.layers, sparsity=wish.sparsity,
         healing=wish.training, device=settings.FINETUNING_DEVICE, report=making.goes_on,
     )  # fmt: skip
     if made.dropped:
@@ -118,7 +177,7 @@ def _taught(making: Making, wish: Wish, student: Path) -> tuple[ModelFolder, str
     adapter = used.adapter_name if used else ""
     run = Distillation(
         making.base, Path(settings.ADAPTERS_DIR) / adapter if adapter else None, read_model_folder(student),
-        wish.training or FinetuneRecipe(), wish.output, settings.FINETUNING_DEVICE,
+        wish.training or FinetuneRecipe(), wish.whole, settings.FINETUNING_DEVICE,
     )  # fmt: skip
     rows = rows_of(making.data_set, Split.TRAIN)
     lend_connection()

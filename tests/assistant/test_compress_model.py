@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from django.core.management import CommandError, call_command
 from assistant.finetuning.editing import create_specialist
 from assistant.finetuning.models import DataSet
 from ingestion.services import create_corpus
-from specialists.compression import lessons
+from specialists.compression import fewer_bits, lessons
 from specialists.finetuning import judging
 from specialists.language_models.folders import read_model_folder
 from tests.assistant.rows import make_document
 from tests.assistant.test_finetuning import make_data_set, make_row
 from tests.people import People
+from tests.real_model_servers import llama_folder, needs_llama
 from tests.specialists.conftest import one_core  # noqa: F401 - a fixture
 from tests.tiny_language_model import make_unread_model
 
@@ -82,3 +84,50 @@ def test_a_teacher_that_answers_nothing_well_teaches_nobody(tmp_path: Path) -> N
     with pytest.raises(CommandError, match="Give one of --merge, --student"):
         told("--output", tmp_path / "taught", "--student", student, "--layers", "1")
     assert not (tmp_path / "taught").exists()
+
+
+@pytest.mark.usefixtures("data_set")
+def test_a_missing_tool_or_package_is_named_with_what_to_install(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.LLAMA_CPP_DIR = tmp_path / "llama"
+    monkeypatch.setattr(fewer_bits, "find_spec", lambda package: None)
+
+    with pytest.raises(CommandError, match=r"convert-to-gguf is not in .* Build it with make llama-server"):
+        told("--output", tmp_path / "house.gguf", "--gguf", "q8_0")
+    with pytest.raises(CommandError, match=r"give an --output that ends in \.gguf"):
+        told("--output", tmp_path / "house", "--gguf", "q8_0")
+    with pytest.raises(CommandError, match="8 bits need the package bitsandbytes, which is not installed"):
+        told("--output", tmp_path / "house", "--bits", "8")
+    with pytest.raises(CommandError, match="--gguf: not allowed with argument --bits"):
+        told("--output", tmp_path / "house", "--bits", "8", "--gguf", "q8_0")
+
+
+@pytest.mark.slow
+@needs_llama
+@pytest.mark.usefixtures("data_set")
+def test_a_gguf_is_judged_behind_llama_cpps_own_server(settings: Any, tmp_path: Path) -> None:
+    settings.LLAMA_CPP_DIR = llama_folder(tmp_path / "llama")
+
+    said = told("--output", tmp_path / "house.gguf", "--gguf", "q8_0", "--sparsity", "0.5", "--heal", "0")
+
+    lines = {line[:20].strip(): line[20:].split() for line in said.splitlines()}
+    assert lines["model"] == ["base-tiny", "→", "house.gguf"]
+    assert float(lines["MiB on disk"][2]) < float(lines["MiB on disk"][0]) / 2
+    assert float(lines["MiB in memory"][2]) > 1 and float(lines["tokens a second"][2]) > 0
+    assert "Nothing is lost" in said or "It loses more" in said
+    assert sorted(path.name for path in tmp_path.glob("*house*")) == ["house.gguf"]
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not there: pip install bitsandbytes==0.50.2")
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.usefixtures("data_set")
+def test_a_folder_in_fewer_bits_is_smaller_on_disk_and_in_memory(bits: int, tmp_path: Path) -> None:
+    said = told("--output", tmp_path / "fewer", "--bits", bits)
+
+    lines = {line[:20].strip(): line[20:].split() for line in said.splitlines()}
+    assert float(lines["MiB on disk"][2]) < float(lines["MiB on disk"][0])
+    assert float(lines["MiB in memory"][2]) < float(lines["MiB in memory"][0])
+    assert read_model_folder(tmp_path / "fewer").quantised_by == "bitsandbytes"
+    with pytest.raises(CommandError, match="is there already"):
+        told("--output", tmp_path / "fewer", "--bits", bits)

@@ -17,6 +17,7 @@ from assistant.finetuning.folders import find_base
 from assistant.finetuning.models import DataSet, Specialist
 from assistant.finetuning.smaller import Making, Wish, make_smaller
 from assistant.finetuning.training import STOPPED
+from specialists.compression.gguf import KINDS
 from specialists.compression.reporting import CompressionReport
 from specialists.compression.sparsity import Sparsity
 from specialists.errors import DataError, SpecialistError
@@ -33,7 +34,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         usual = FinetuneRecipe()
         parser.add_argument("name", help="of the specialist whose rows measure the loss")
-        parser.add_argument("--output", type=Path, required=True, help="the new model's folder")
+        parser.add_argument("--output", type=Path, required=True, help="the new model's folder, or .gguf file")
         parser.add_argument("--layers", type=int, default=0, help="how many layers to leave out")
         parser.add_argument("--sparsity", default="", help="weights to take out of each matrix: a share such as 0.5, or 2:4")
         parser.add_argument("--merge", type=int, metavar="VERSION", help="merge the adapter of this version into the base")
@@ -52,6 +53,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--learning-rate", type=float, default=usual.learning_rate)
         parser.add_argument("--r", type=int, default=usual.r, help="the rank of what the training adds")
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--bits", type=int, choices=[8, 4], help="store it in so many bits, by bitsandbytes")
+        form.add_argument("--gguf", default="", choices=KINDS, help="make a GGUF file of it, by llama.cpp's converter")
         parser.add_argument("--data-set", type=int, help="number; the newest by default")
 
     def handle(self, *args: Any, name: str, output: Path, **options: Any) -> None:
@@ -96,6 +100,7 @@ def _wish(output: Path, options: dict[str, Any]) -> Wish:
     return Wish(
         output, layers=options["layers"], sparsity=Sparsity.read(options["sparsity"]) if options["sparsity"] else None,
         merge=options["merge"], student=options["student"], teacher_is_base=options["teacher"] == "base", training=training,
+        bits=options["bits"], gguf=options["gguf"],
     )  # fmt: skip
 
 
