@@ -15,9 +15,10 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from assistant.finetuning.folders import adapter_folder
-from assistant.finetuning.models import SpecialistVersion, VersionState
+from assistant.finetuning.models import SmallerModel, SpecialistVersion, VersionState
 from assistant.finetuning.permissions import managed_specialists, withdrawn_versions
 from specialists.errors import SpecialistError
+from specialists.finetuning.gate import LABELS
 from specialists.language_models.folders import ModelFolder, read_model_folder
 from specialists.language_models.selecting import get_judge_model, get_language_model
 
@@ -48,7 +49,7 @@ class ShownModel:
 
 
 def every_model(viewer: User) -> list[ShownModel]:
-    return [*_language_models(), *_adapters(viewer), *_small(), _router(), *_embedders()]
+    return [*_language_models(), *_adapters(viewer), *_smaller(viewer), *_small(), _router(), *_embedders()]
 
 
 def folder_bytes(folder: Path) -> int:
@@ -127,6 +128,24 @@ def _adapters(viewer: User) -> Iterator[ShownModel]:
             "" if folder.is_dir() else "Its folder is not on this host.",
             reverse("assistant:version", args=[version.specialist.slug, version.number]),
         )  # fmt: skip
+
+
+def _smaller(viewer: User) -> Iterator[ShownModel]:
+    for row in SmallerModel.objects.filter(specialist__in=managed_specialists(viewer)).select_related("specialist", "data_set"):
+        path = Path(row.path)
+        is_there = path.exists()
+        old, new = row.figures["tokens_per_second"]
+        yield ShownModel(
+            "Smaller model", path.name, f"Of the specialist {row.specialist}.", "Kept" if row.is_kept else "Loses too much",
+            row.figures["bytes"][1] if is_there else None, "", (f"Of: {row.parent}", ", ".join(row.made_by).capitalize()),
+            (row.verdict, f"{old:g} → {new:g} tokens a second", *map(_compared, row.figures["comparisons"])),
+            "" if is_there else "It is not on this host any more.",
+        )  # fmt: skip
+
+
+def _compared(item: Mapping[str, Any]) -> str:
+    label = LABELS.get(item["name"], item["name"])
+    return f"{label[0].upper()}{label[1:]}: {100 * item['incumbent']:.1f} % → {100 * item['candidate']:.1f} %"
 
 
 def _trained_on(version: SpecialistVersion) -> str:

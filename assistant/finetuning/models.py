@@ -233,6 +233,26 @@ class TrainedDocument(models.Model):
         return f"{self.version_id}: {self.document_id}"
 
 
+class SmallerModel(models.Model):
+    """A compressed variant that was made and judged: of what, how, and what it costs. Its folder is the operator's."""
+
+    specialist = models.ForeignKey(Specialist, on_delete=models.CASCADE, related_name="smaller_models")
+    data_set = models.ForeignKey(DataSet, on_delete=models.CASCADE, related_name="+")
+    path = models.CharField(max_length=500)
+    parent = models.CharField(max_length=200)  # the base, and the adapter in it
+    made_by = models.JSONField(default=list)  # in words, a step each
+    figures = models.JSONField(default=dict)  # bytes, numbers and tokens per second, each [before, after]; comparisons
+    is_kept = models.BooleanField()  # the gate's verdict
+    verdict = models.CharField(max_length=500)
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.path
+
+
 class JudgedAnswer(models.Model):
     """What both wrote to a held-out row: the words behind a verdict. It goes with the row, and so with the row's document."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from django.conf import settings
 
-from assistant.finetuning.models import DataSet, Specialist, Split
+from assistant.finetuning.models import DataSet, SmallerModel, Specialist, Split
 from assistant.finetuning.registry import in_use
 from assistant.finetuning.rows import rows_of, to_judge
 from ingestion.connections import lend_connection
@@ -67,6 +67,20 @@ class Wish:
         return "" if ways or self.is_stored_anew else NOTHING
 
     @property
+    def steps(self) -> list[str]:
+        """What is done, in words."""
+        said = (
+            (self.merge is not None, f"version {self.merge} merged into its base"),
+            (self.student is not None, f"{self.student.name if self.student else ''} taught"),
+            (self.layers > 0, f"{self.layers} layers left out"),
+            (self.sparsity is not None, f"weights taken out, {self.sparsity}"),
+            (self.is_cut and self.training is not None, "healed"),
+            (bool(self.bits), f"{self.bits} bits"),
+            (bool(self.gguf), f"GGUF {self.gguf}"),
+        )
+        return [words for is_done, words in said if is_done]
+
+    @property
     def is_stored_anew(self) -> bool:
         """The whole model is only on the way to another form of it."""
         return bool(self.bits or self.gguf)
@@ -113,7 +127,25 @@ def make_smaller(making: Making, wish: Wish) -> CompressionReport:
         raise SpecialistError("not_judged", message) from error
     if whole.path not in (making.base.path, made.path):
         shutil.rmtree(whole.path)
-    return report_on(before, after)
+    report = report_on(before, after)
+    _keep(making, wish, report)
+    return report
+
+
+def _keep(making: Making, wish: Wish, report: CompressionReport) -> None:
+    """Whatever was at this path before is this model now."""
+    before, after = report.before, report.after
+    path = str(wish.output.resolve())
+    SmallerModel.objects.filter(path=path).delete()
+    SmallerModel.objects.create(
+        specialist=making.specialist, data_set=making.data_set, path=path, parent=before.name, made_by=wish.steps,
+        figures={
+            "bytes": [before.stored_bytes, after.stored_bytes], "numbers": [before.parameters, after.parameters],
+            "tokens_per_second": [round(before.tokens_per_second, 1), round(after.tokens_per_second, 1)],
+            "comparisons": [asdict(item) for item in report.comparisons],
+        },
+        is_kept=report.is_kept, verdict=report.sentence[:500],
+    )  # fmt: skip
 
 
 def _check(wish: Wish) -> None:

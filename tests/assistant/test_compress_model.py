@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from assistant.finetuning.editing import create_specialist
@@ -16,8 +18,9 @@ from ingestion.services import create_corpus
 from specialists.compression import fewer_bits, lessons
 from specialists.finetuning import judging
 from specialists.language_models.folders import read_model_folder
+from tests.assistant.finetuning_rows import make_data_set, make_row
+from tests.assistant.pages import client_of, text_of
 from tests.assistant.rows import make_document
-from tests.assistant.test_finetuning import make_data_set, make_row
 from tests.people import People
 from tests.real_model_servers import llama_folder, needs_llama
 from tests.specialists.conftest import one_core  # noqa: F401 - a fixture
@@ -61,6 +64,12 @@ def test_pruning_ends_in_a_report_and_a_verdict(tmp_path: Path) -> None:
     assert float(lines["of these zero"][3]) > float(lines["of these zero"][0]) + 20
     assert "Nothing is lost beyond its margin." in said
     assert read_model_folder(tmp_path / "sparse").parameters == read_model_folder(tmp_path / "base-tiny").parameters
+    page = text_of(client_of(User.objects.get(username="olga")), "/manage/models/")
+    for words in ("Smaller model", "sparse", "Of: base-tiny", "Weights taken out, 2:4", "Nothing is lost beyond its margin."):
+        assert words in page
+    assert "not on this host any more" not in page
+    shutil.rmtree(tmp_path / "sparse")
+    assert "not on this host any more" in text_of(client_of(User.objects.get(username="olga")), "/manage/models/")
 
 
 @pytest.mark.usefixtures("data_set")
