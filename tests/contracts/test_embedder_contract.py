@@ -11,6 +11,7 @@ import pytest
 from django.utils.module_loading import import_string
 
 from retrieval.embedders import Embedder, get_embedder
+from retrieval.errors import RetrievalError
 from tests.environment import ROOT
 
 BACKENDS = [
@@ -29,8 +30,8 @@ TEXTS = [
 
 
 @cache
-def _embedder(backend: str) -> Embedder:
-    return import_string(backend)()
+def _embedder(backend: str, **options: Any) -> Embedder:
+    return import_string(backend)(**options)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -43,6 +44,24 @@ def test_it_makes_unit_rows_of_float32(embedder: Embedder) -> None:
         assert vectors.shape == (len(TEXTS), embedder.dimension)
         assert vectors.dtype == np.float32
         assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_half_the_precision_is_nearly_the_same_and_another_embedder() -> None:
+    whole = _embedder("retrieval.embedders.torch.SentenceTransformerEmbedder")
+    half = _embedder("retrieval.embedders.torch.SentenceTransformerEmbedder", device="cpu", precision="fp16")
+    first, second = whole.embed_passages(TEXTS[:2]), half.embed_passages(TEXTS[:2])
+
+    assert half.name == whole.name.replace("fp32", "fp16")
+    assert second.dtype == np.float32
+    assert np.allclose(np.linalg.norm(second, axis=1), 1, atol=1e-5)
+    assert ((first * second).sum(axis=1) > 0.9995).all()
+    assert not np.array_equal(first, second)
+
+
+def test_a_precision_that_a_gpu_embedder_has_not_is_a_sentence() -> None:
+    with pytest.raises(RetrievalError, match="must be auto, fp32 or fp16"):
+        _embedder("retrieval.embedders.torch.SentenceTransformerEmbedder", precision="int8")
 
 
 def test_it_embeds_nothing_into_no_rows(embedder: Embedder) -> None:
