@@ -283,6 +283,7 @@ MILVUS = {
     "index_params": env_json("MILVUS_INDEX_PARAMS", {"M": 16, "efConstruction": 200}),
     "search_width": env_int("MILVUS_SEARCH_WIDTH", 128, minimum=1),
 }
+FAISS_GPU = {"devices": env_int("FAISS_GPU_DEVICES", 1, minimum=0), "float16": env_bool("FAISS_GPU_FLOAT16", default=False)}
 VECTOR_INDEX = {
     "BACKEND": env_str("VECTOR_INDEX_BACKEND", "retrieval.indexes.faiss_cpu.FaissCpuIndex"),
     "OPTIONS": {},

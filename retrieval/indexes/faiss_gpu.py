@@ -1,4 +1,4 @@
-"""Exact search in FAISS on a graphics processor. The index in main memory is the truth; the device holds a copy of it."""
+"""Exact search in FAISS on graphics processors. The index in main memory is the truth; the devices hold a copy of it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from django.conf import settings
 
 from retrieval.errors import RetrievalError
 from retrieval.indexes.faiss_cpu import FaissCpuIndex
@@ -17,20 +18,25 @@ from retrieval.indexes.segments import Part, Rows, Segment
 from retrieval.passages import FloatMatrix
 
 LARGEST_TOP_K = 2048  # of FAISS on a device; a deeper search runs on the processor
+LEAST_SHARD = 100_000  # rows; of fewer, a second device costs more than it saves
+MORE = 8  # rows that a search in half the precision asks for besides: those beside the last may change their order
 
 
 class FaissGpuIndex(FaissCpuIndex):
-    """Writes as FaissCpuIndex does. The device holds a flat copy of each segment, made when it is first searched; a segment
-    never changes, so a write costs the device the new segment alone. No index on a device can remove, and without cuVS it
-    ignores selectors: what is dead is found and dropped, and more is asked for."""
+    """Writes as FaissCpuIndex does. The devices hold a flat copy of each segment, made when it is first searched and shared out
+    by rows where there are several; a segment never changes, so a write costs the devices the new segment alone. No index on a
+    device can remove, and without cuVS it ignores selectors: what is dead is found and dropped, and more is asked for.
+
+    In float16 (settings.FAISS_GPU) a copy takes half of the memory and finds candidates; the rows in main memory score them."""
 
     suffix: ClassVar[str] = "faiss"
 
     def __init__(self, dimension: int, parts: Sequence[Part] = ()) -> None:
         super().__init__(dimension, parts)
-        _resources()
+        self._options = cast("dict[str, Any]", settings.FAISS_GPU)
+        self._devices = self._choose_devices(int(self._options["devices"]))
         self._copies: WeakKeyDictionary[Segment, Any] = WeakKeyDictionary()
-        self._device = threading.Lock()  # the device's working memory is for one search at a time
+        self._device = threading.Lock()  # the devices' working memory is for one search at a time
 
     @classmethod
     def load(cls, path: Path, previous: Self | None = None) -> Self:
@@ -40,27 +46,68 @@ class FaissGpuIndex(FaissCpuIndex):
         return loaded
 
     def _nearest(self, segment: Segment, vectors: FloatMatrix, depth: int, all_lists: bool) -> Rows:
-        import faiss
-
-        if min(depth, len(segment)) > LARGEST_TOP_K:
+        is_half = bool(self._options["float16"])
+        asked = min(depth + (max(MORE, depth // 4) if is_half else 0), len(segment))
+        if asked > LARGEST_TOP_K:
             return super()._nearest(segment, vectors, depth, all_lists)
         segment.check_unchanged()
         with self._device:
             copy = self._copies.get(segment)
             if copy is None:
-                copy = faiss.GpuIndexFlatIP(_resources(), self.dimension)
-                copy.add(np.ascontiguousarray(segment.vectors))
-                self._copies[segment] = copy
-            scores, rows = copy.search(vectors, depth)
-        return rows, scores
+                copy = self._copies[segment] = self._copy_of(segment, is_half)
+            scores, rows = copy.search(vectors, asked)
+        return _scored_exactly(segment, vectors, rows, depth) if is_half else (rows, scores)
+
+    def _copy_of(self, segment: Segment, is_half: bool) -> Any:
+        """One flat index, or one on each device over as many rows each; row numbers are those of the segment."""
+        import faiss
+
+        rows = np.ascontiguousarray(segment.vectors)
+        devices = self._devices[: max(1, len(rows) // LEAST_SHARD)]
+        flats = [self._flat_on(device, is_half) for device in devices]
+        for flat, part in zip(flats, np.array_split(rows, len(flats)), strict=True):
+            flat.add(np.ascontiguousarray(part))
+        if len(flats) == 1:
+            return flats[0]
+        shards = faiss.IndexShards(self.dimension, True, True)  # in threads, and numbered on from shard to shard
+        for flat in flats:
+            shards.add_shard(flat)
+        return shards
+
+    def _flat_on(self, device: int, is_half: bool) -> Any:
+        import faiss
+
+        config = faiss.GpuIndexFlatConfig()
+        config.device, config.useFloat16 = device, is_half
+        return faiss.GpuIndexFlatIP(_resources(device), self.dimension, config)
+
+    @staticmethod
+    def _choose_devices(wanted: int) -> tuple[int, ...]:
+        """The numbers of so many devices; 0 for all. Raises RetrievalError `gpu_missing`."""
+        import faiss
+
+        there = faiss.get_num_gpus() if hasattr(faiss, "StandardGpuResources") else 0
+        if not there:
+            message = "This host has no graphics processor that FAISS can use. Set VECTOR_INDEX_BACKEND to FaissCpuIndex."
+            raise RetrievalError("gpu_missing", message, permanent=True)
+        if wanted > there:
+            message = f"FAISS_GPU_DEVICES is {wanted}, and FAISS sees {there}. Set it to 0 for all that there are."
+            raise RetrievalError("gpu_missing", message, permanent=True)
+        return tuple(range(wanted or there))
+
+
+def _scored_exactly(segment: Segment, vectors: FloatMatrix, rows: Any, depth: int) -> Rows:
+    """The `depth` best of these rows by their own numbers."""
+    found = segment.read_rows(rows.ravel()).reshape(*rows.shape, -1)
+    scores = np.einsum("qd,qrd->qr", vectors, found)
+    scores[rows < 0] = -np.inf
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
 @cache
-def _resources() -> Any:
-    """The device's working memory, shared by all indexes of the process."""
+def _resources(device: int) -> Any:
+    """A device's working memory, shared by all indexes of the process."""
     import faiss
 
-    if not hasattr(faiss, "StandardGpuResources") or faiss.get_num_gpus() == 0:
-        message = "This host has no graphics processor that FAISS can use. Set VECTOR_INDEX_BACKEND to FaissCpuIndex."
-        raise RetrievalError("gpu_missing", message, permanent=True)
     return faiss.StandardGpuResources()

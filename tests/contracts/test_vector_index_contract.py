@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from retrieval.errors import RetrievalError
-from retrieval.indexes import VectorIndex
+from retrieval.indexes import VectorIndex, faiss_gpu
 from retrieval.indexes.exact import ExactIndex
 from retrieval.indexes.faiss_cpu import FaissCpuIndex
 from retrieval.indexes.faiss_gpu import FaissGpuIndex
@@ -37,6 +38,29 @@ class MergedIndex(FaissCpuIndex):
             assert self.adopt(merged)
 
 
+class ShardedIndex(FaissGpuIndex):
+    """As on three graphics processors, whose flat copies are in main memory: they are shared out and searched by FAISS itself."""
+
+    def _flat_on(self, device: int, is_half: bool) -> Any:
+        import faiss
+
+        if not is_half:
+            return faiss.IndexFlatIP(self.dimension)
+        return faiss.IndexScalarQuantizer(self.dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+
+    @staticmethod
+    def _choose_devices(wanted: int) -> tuple[int, ...]:
+        return (0, 1, 2)
+
+
+class HalfIndex(ShardedIndex):
+    """The same in float16, with exact scores."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._options = {"devices": 0, "float16": True}
+
+
 NEEDS_GPU = pytest.mark.skipif("not _has_gpu()", reason="FAISS sees no graphics processor here (it needs requirements-gpu.txt)")
 NEEDS_MILVUS = pytest.mark.skipif(
     find_spec("milvus_lite") is None, reason="milvus-lite is not installed (requirements-milvus.txt)"
@@ -45,6 +69,8 @@ BACKENDS = [
     ExactIndex,
     FaissCpuIndex,
     MergedIndex,
+    ShardedIndex,
+    HalfIndex,
     pytest.param(FaissGpuIndex, marks=NEEDS_GPU),
     pytest.param(MilvusIndex, marks=NEEDS_MILVUS),
 ]
@@ -54,6 +80,7 @@ BACKENDS = [
 def backend(request: Any, tmp_path: Path, monkeypatch: Any, settings: Any) -> type[VectorIndex]:
     settings.MILVUS = {**settings.MILVUS, "uri": str(tmp_path / "milvus.db")}
     monkeypatch.setattr(MergedIndex, "folder", tmp_path, raising=False)
+    monkeypatch.setattr(faiss_gpu, "LEAST_SHARD", 1)
     return request.param
 
 
@@ -217,3 +244,46 @@ def test_it_says_that_there_is_no_graphics_processor() -> None:
         FaissGpuIndex.create(DIMENSION)
     assert caught.value.code == "gpu_missing"
     assert "VECTOR_INDEX_BACKEND" in caught.value.public_message
+
+
+def test_it_shares_a_copy_out_over_the_devices_and_a_small_one_not(monkeypatch: Any) -> None:
+    monkeypatch.setattr(faiss_gpu, "LEAST_SHARD", 70)
+    index = _filled(ShardedIndex, 200)
+    small = _filled(ShardedIndex, 60)
+    for one in (index, small):
+        one.search(_vectors(1), 1)
+    shares = [copy.at(number).ntotal for copy in index._copies.values() for number in range(copy.count())]
+    assert shares == [100, 100]
+    assert [copy.ntotal for copy in small._copies.values()] == [60]
+
+
+@pytest.mark.parametrize(("there", "wanted", "chosen"), [(4, 0, (0, 1, 2, 3)), (4, 2, (0, 1)), (1, 1, (0,))])
+def test_it_takes_as_many_devices_as_are_wanted(there: int, wanted: int, chosen: tuple[int, ...], monkeypatch: Any) -> None:
+    import faiss
+
+    monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: there, raising=False)
+    assert FaissGpuIndex._choose_devices(wanted) == chosen
+    with pytest.raises(RetrievalError, match="FAISS_GPU_DEVICES is 5"):
+        FaissGpuIndex._choose_devices(5)
+
+
+def test_a_copy_on_a_device_is_made_there_in_the_precision_that_is_wanted(monkeypatch: Any, settings: Any) -> None:
+    """The seam to the library of the other build, which is not installed beside this one."""
+    import faiss
+
+    made: list[tuple[int, bool]] = []
+
+    def flat(resources: Any, dimension: int, config: SimpleNamespace) -> Any:
+        made.append((config.device, config.useFloat16))
+        return faiss.IndexFlatIP(dimension)
+
+    settings.FAISS_GPU = {"devices": 2, "float16": True}
+    for name, fake in (("StandardGpuResources", object), ("get_num_gpus", lambda: 2), ("GpuIndexFlatConfig", SimpleNamespace),
+                       ("GpuIndexFlatIP", flat)):  # fmt: skip
+        monkeypatch.setattr(faiss, name, fake, raising=False)
+    monkeypatch.setattr(faiss_gpu, "LEAST_SHARD", 50)
+    index = _filled(FaissGpuIndex)
+
+    assert index.search(_vectors(200), 1)[150][0].id == 150 * 7 + 2**40
+    assert made == [(0, True), (1, True)]
