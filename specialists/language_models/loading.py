@@ -7,18 +7,20 @@ from typing import Any
 
 from specialists.errors import SpecialistError
 from specialists.language_models.folders import ModelFolder, broken
-from specialists.language_models.memory import check_room, memory_errors_named
+from specialists.language_models.memory import ALL_GPUS, check_room, memory_errors_named, out_of_memory
 
 logger = logging.getLogger(__name__)
 
 
 def chosen_device(wanted: str) -> str:
-    """`wanted`: auto, cpu, cuda, cuda:1 … Raises SpecialistError `no_device`."""
+    """`wanted`: auto, cpu, cuda, cuda:1 …, or cuda:all, whose layers all GPUs share. Raises SpecialistError `no_device`."""
     import torch
 
     if wanted == "auto":
         return "cuda:0" if torch.cuda.is_available() else "cpu"
-    name = "cuda:0" if wanted == "cuda" else wanted
+    if wanted == ALL_GPUS and torch.cuda.device_count() > 1:
+        return ALL_GPUS
+    name = "cuda:0" if wanted in ("cuda", ALL_GPUS) else wanted
     if name.startswith("cuda") and int(name.partition(":")[2]) >= torch.cuda.device_count():
         message = f"LANGUAGE_MODEL_DEVICE is {wanted}, and there is no such GPU. Set it to auto, or check the driver."
         raise SpecialistError("no_device", message, permanent=True)
@@ -37,7 +39,7 @@ def load_network(folder: ModelFolder, *, device: str, quantisation: str) -> Any:
     disable_progress_bar()
     on_gpu = device.startswith("cuda")
     dtype = torch.bfloat16 if on_gpu else torch.float32
-    options: dict[str, Any] = {"device_map": {"": device}} if on_gpu or quantisation else {}
+    options: dict[str, Any] = {"device_map": _placing(device)} if on_gpu or quantisation else {}
     if quantisation:  # None would undo what the folder is stored with: its integers would be read as the numbers themselves
         options["quantization_config"] = _quantisation(quantisation, dtype)
     try:
@@ -59,9 +61,21 @@ def load_network(folder: ModelFolder, *, device: str, quantisation: str) -> Any:
         raise broken(folder.path, "its weights do not fit its config.json, or they are of a kind that is not known") from error
     if said["missing_keys"] or said["mismatched_keys"]:  # the library would go on with random numbers in their place
         raise broken(folder.path, f"{len(said['missing_keys']) + len(said['mismatched_keys'])} of its weights are missing")
+    if on_gpu and _is_spilt(network):
+        raise out_of_memory(folder, device=device, quantisation=quantisation)
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     return network.eval()
+
+
+def _is_spilt(network: Any) -> bool:
+    """Whether layers that no GPU had room for are kept elsewhere: they would be moved for every token."""
+    return bool({"cpu", "disk"} & set(map(str, getattr(network, "hf_device_map", {}).values())))
+
+
+def _placing(device: str) -> Any:
+    """Of several GPUs, the library gives each some of the layers, and moves what passes through them."""
+    return "balanced" if device == ALL_GPUS else {"": device}
 
 
 def _quantisation(bits: str, dtype: Any) -> Any:

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 LONGEST_S = 180.0  # of one answer; with the time in line, less than its lease
 PACKAGES = {"": "", "8bit": "bitsandbytes", "4bit": "bitsandbytes"}
-_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+_DEVICE = re.compile(r"auto|cpu|cuda(:(\d+|all))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Loaded:
 
 class LocalFolder:
     """`folder` as saved by transformers, `adapters` the folder of the adapters' folders. `quantisation`: 8bit, 4bit, or nothing;
-    `device`: auto, cpu, cuda, cuda:1 … Raises SpecialistError for what can be seen without loading the model."""
+    `device`: auto, cpu, cuda, cuda:1 … or cuda:all. Raises SpecialistError for what can be seen without loading the model."""
 
     def __init__(
         self, *, folder: str, name: str = "", window: int = 8192, adapters: str = "", device: str = "auto",
@@ -148,7 +148,7 @@ def _stops(network: Any, chat: Chat) -> frozenset[int]:
 
 def _check_choices(device: str, quantisation: str) -> None:
     if not _DEVICE.fullmatch(device):
-        message = f"LANGUAGE_MODEL_DEVICE must be auto, cpu, cuda or a GPU such as cuda:1, not {device}."
+        message = f"LANGUAGE_MODEL_DEVICE must be auto, cpu, cuda, a GPU such as cuda:1, or cuda:all, not {device}."
         raise SpecialistError("bad_device", message, permanent=True)
     if quantisation not in PACKAGES:
         message = f"LANGUAGE_MODEL_QUANTISATION must be empty, 8bit or 4bit, not {quantisation}."

@@ -14,6 +14,7 @@ from specialists.language_models.folders import ModelFolder
 BYTES = {"": {"cpu": 4.0, "cuda": 2.0}, "8bit": {"cpu": 1.2, "cuda": 1.2}, "4bit": {"cpu": 0.7, "cuda": 0.7}}  # per number
 BESIDES = 1.1  # buffers, the beginnings of an answer
 GIB = 2**30
+ALL_GPUS = "cuda:all"
 _MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
@@ -27,7 +28,8 @@ def free_bytes(device: str) -> int | None:
     if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.mem_get_info(device)[0])
+        devices = range(torch.cuda.device_count()) if device == ALL_GPUS else (device,)
+        return sum(int(torch.cuda.mem_get_info(one)[0]) for one in devices)
     try:
         available = re.search(r"^MemAvailable:\s+(\d+) kB", _MEMINFO.read_text(), re.MULTILINE)
     except OSError:
@@ -40,11 +42,17 @@ def check_room(folder: ModelFolder, *, device: str, quantisation: str) -> None:
     """Raises SpecialistError `out_of_memory`."""
     needed, free = needed_bytes(folder, device=device, quantisation=quantisation), free_bytes(device)
     if free is not None and needed > free:
-        message = (
-            f"The language model needs about {needed / GIB:.1f} GiB on {device}, and {free / GIB:.1f} GiB are free. "
-            "Free some, set LANGUAGE_MODEL_QUANTISATION, or take a smaller model."
-        )
-        raise SpecialistError("out_of_memory", message)
+        raise out_of_memory(folder, device=device, quantisation=quantisation)
+
+
+def out_of_memory(folder: ModelFolder, *, device: str, quantisation: str) -> SpecialistError:
+    needed, free = needed_bytes(folder, device=device, quantisation=quantisation), free_bytes(device) or 0
+    where = "all GPUs together" if device == ALL_GPUS else device
+    message = (
+        f"The language model needs about {needed / GIB:.1f} GiB on {where}, and {free / GIB:.1f} GiB are free. "
+        "Free some, set LANGUAGE_MODEL_QUANTISATION, or take a smaller model."
+    )
+    return SpecialistError("out_of_memory", message)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from specialists.errors import SpecialistError
-from specialists.language_models import decoding, local_folder, memory
+from specialists.language_models import decoding, loading, local_folder, memory
 from specialists.language_models.adapters import choose
 from specialists.language_models.chat import Chat, TextStream
 from specialists.language_models.decoding import decode_greedily
@@ -162,6 +162,38 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
     model = LocalFolder(folder=str(house_model()[0]), device="cuda:7")
 
     assert failure_of(model.warm_up).code == "no_device"
+
+
+def test_several_gpus_share_its_layers_as_the_library_shares_them_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the library is told, and that answers and adapters go through the hooks that it puts between the layers: there were
+    no GPUs to try it on, so that all of the layers are on the processor."""
+    import torch
+    from accelerate import dispatch_model
+    from transformers import AutoModelForCausalLM
+
+    told: list[dict[str, Any]] = []
+    read = AutoModelForCausalLM.from_pretrained
+    parts = ("model.embed_tokens", "model.layers.0", "model.layers.1", "model.norm", "model.rotary_emb", "lm_head")
+
+    def dispatched(path: Path, **options: Any) -> Any:
+        told.append(options)
+        network, info = read(path, **{**options, "device_map": None, "dtype": torch.float32})
+        return dispatch_model(network, dict.fromkeys(parts, "cpu"), force_hooks=True), info
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", dispatched)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (GIB, GIB))
+    folder, adapters = house_model()
+    with pytest.raises(SpecialistError, match=r"on all GPUs together, and 2\.0 GiB are free"):
+        LocalFolder(folder=str(folder), device="cuda:all").warm_up()  # the library has put layers on the processor
+    monkeypatch.setattr(loading, "_is_spilt", lambda network: False)
+    model = LocalFolder(folder=str(folder), adapters=str(adapters), device="cuda:all")
+
+    assert said_by(model) == HELLO
+    assert [said_by(model, adapter=name) for name in ADAPTERS] == list(ADAPTERS.values())
+    assert hasattr(model._loaded.get().network.model.layers[1], "_hf_hook")
+    assert (told[-1]["device_map"], told[-1]["dtype"]) == ("balanced", torch.bfloat16)
+    assert [LocalFolder(folder=str(folder), device=name)._device for name in ("cuda:all", "cuda:1")] == ["cuda:all", "cuda:1"]
 
 
 @pytest.mark.parametrize("family", ["qwen2", "llama", "mistral"])
