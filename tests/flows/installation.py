@@ -115,7 +115,11 @@ class Installation:
                         start_new_session=True,
                     )
                 )
-        wait_for(self._is_up, f"the server at {self.url} (log: {self.log})", START_S)
+        try:
+            wait_for(self._is_up, f"the server at {self.url} (log: {self.log})", START_S)
+        except AssertionError:
+            self.kill()  # the fixture has not come to where it stops what it started
+            raise
         return self
 
     def _is_up(self) -> bool:
