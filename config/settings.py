@@ -269,9 +269,10 @@ JUDGE_MODEL: dict[str, Any] = {
         "networks": env_list("LANGUAGE_MODEL_NETWORKS", _PRIVATE_NETWORKS),
     },
 }
-# Fine-tuning: of which model, where, and whether the embedded worker starts the trainer or another host runs it.
+# Fine-tuning: of which model, where, on how many GPUs, and whether the embedded worker starts the trainer or another host does.
 FINETUNING_BASE = env_str("FINETUNING_BASE", _model_folder)
 FINETUNING_DEVICE = env_str("FINETUNING_DEVICE", "auto")
+FINETUNING_DEVICES = env_int("FINETUNING_DEVICES", 1, minimum=1)
 FINETUNING_EMBEDDED = env_bool("FINETUNING_EMBEDDED", default=True)
 # llama.cpp's converter, quantiser and server as bin/build-llama-server makes them, for compress_model --gguf.
 LLAMA_CPP_DIR = Path(env_str("LLAMA_CPP_DIR") or BASE_DIR / ".llama")

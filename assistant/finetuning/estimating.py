@@ -29,7 +29,9 @@ def estimate_for(data_set: DataSet, recipe: Mapping[str, Any]) -> tuple[Estimate
         return None, wrong
     lend_connection()
     try:
-        found = forecast(find_base(), FinetuneRecipe.read(recipe), rows, device=settings.FINETUNING_DEVICE)
+        found = forecast(
+            find_base(), FinetuneRecipe.read(recipe), rows, device=settings.FINETUNING_DEVICE, devices=settings.FINETUNING_DEVICES
+        )  # fmt: skip
     except SpecialistError as error:
         return None, error.public_message
     try:

@@ -72,6 +72,7 @@ def _train(claim: Claim, version: SpecialistVersion) -> None:
     run = Finetuning(
         base=base, recipe=recipe, training=training, held_out=held_out, output=adapter_folder(version),
         report=lambda told: _report(claim, version, told), device=settings.FINETUNING_DEVICE,
+        devices=settings.FINETUNING_DEVICES,
         card={
             "specialist": version.specialist.slug, "version": version.number, "data_set": version.data_set.number,
             "data_set_recipe": version.data_set.recipe,

@@ -19,7 +19,8 @@ from specialists.language_models.folders import ModelFolder, read_model_folder
 from specialists.language_models.loading import chosen_device, load_network
 
 if TYPE_CHECKING:
-    from specialists.finetuning.training import Guide, Told
+    from specialists.finetuning.losses import Guide
+    from specialists.finetuning.training import Told
 
 LOOKED_AT = 64  # rows, for the layers
 CALIBRATED_ON = 128  # rows, for single weights: as many sequences as the paper takes

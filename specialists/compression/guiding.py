@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from specialists.finetuning.encoding import EncodedRow, encode_rows
+from specialists.finetuning.losses import NOT_LEARNT, scores_of
 from specialists.finetuning.rows import Row
-from specialists.finetuning.training import NOT_LEARNT, scores_of
 from specialists.language_models.chat import Chat
 
 SHARE = 0.5  # of the loss

@@ -11,7 +11,7 @@ import numpy as np
 from specialists.finetuning.encoding import encode_rows, make_steps
 from specialists.finetuning.recipe import FinetuneRecipe
 from specialists.finetuning.rows import Row
-from specialists.finetuning.sizing import Estimate, estimate
+from specialists.finetuning.sizing import Estimate, estimate, share_out
 from specialists.language_models.folders import ModelFolder, broken
 from specialists.language_models.marks import without_marks
 from specialists.language_models.memory import free_bytes
@@ -46,14 +46,17 @@ class Counting:
         return [0] * (self.count(text) + 1)
 
 
-def forecast(base: ModelFolder, recipe: FinetuneRecipe, rows: Sequence[Row], *, device: str) -> Estimate:
+def forecast(base: ModelFolder, recipe: FinetuneRecipe, rows: Sequence[Row], *, device: str, devices: int = 1) -> Estimate:
     """For `device`: auto, cpu, cuda, cuda:1 … How much of a GPU's memory is free is not asked. Raises SpecialistError."""
     is_on_gpu = device.startswith("cuda") or (device == "auto" and _GPUS.is_dir())
     window = min(recipe.window, base.positions or recipe.window)
     steps = make_steps(encode_rows(rows, Counting(base.path), window), recipe)
     if is_on_gpu:
-        return estimate(base, recipe, steps, device="cuda:0", flops=GPU_FLOPS, free=None)
-    return estimate(base, recipe, steps, device="cpu", flops=_processor_flops(), free=free_bytes("cpu"))
+        return share_out(
+            estimate(base, recipe, steps, device="cuda:0", flops=GPU_FLOPS, free=None), device="cuda:0", devices=devices
+        )
+    found = estimate(base, recipe, steps, device="cpu", flops=_processor_flops(), free=free_bytes("cpu"))
+    return share_out(found, device="cpu", devices=devices)
 
 
 def _processor_flops(size: int = 1024) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from specialists.errors import SpecialistError
 from specialists.finetuning.encoding import EncodedRow, parts_of
@@ -80,6 +80,13 @@ def estimate(
         free_bytes=free,
         seconds=work / (flops * EFFICIENCY) + len(parts) * shape.layers * SECONDS_PER_LAYER,
     )
+
+
+def share_out(found: Estimate, *, device: str, devices: int) -> Estimate:
+    """Of several GPUs each needs as much memory as one alone, and does a share of the work. Processes on one processor do not."""
+    if device.startswith("cuda"):
+        return replace(found, seconds=found.seconds / devices)
+    return replace(found, needed_bytes=found.needed_bytes * devices)
 
 
 def check_fits(found: Estimate, device: str) -> None:

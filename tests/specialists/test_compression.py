@@ -138,7 +138,7 @@ def test_weights_are_taken_out_by_what_they_do_in_a_model_whose_layers_before_ar
 def test_a_healed_model_has_its_zeros_and_computes_what_was_trained(tmp_path: Path) -> None:
     import torch
 
-    from specialists.finetuning.training import held_out_loss
+    from specialists.finetuning.losses import held_out_loss
     from specialists.language_models.loading import load_network
 
     base = read_model_folder(make_unread_model(tmp_path / "models" / "deep", layers=3))

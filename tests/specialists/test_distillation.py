@@ -196,7 +196,7 @@ def test_a_student_with_other_tokens_learns_words_alone_and_too_few_answers_teac
 def test_the_further_loss_is_nothing_where_the_student_scores_as_its_teacher(teacher: ModelFolder, tmp_path: Path) -> None:
     from specialists.compression.guiding import ScoresOfTeacher, shared_tokens
     from specialists.finetuning.encoding import encode_rows
-    from specialists.finetuning.training import scores_of
+    from specialists.finetuning.losses import scores_of
     from specialists.language_models.chat import Chat
     from specialists.language_models.loading import load_network
 

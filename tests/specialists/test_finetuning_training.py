@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from specialists.errors import DataError, SpecialistError
-from specialists.finetuning import training
+from specialists.finetuning import losses, training
 from specialists.finetuning.encoding import encode_rows
 from specialists.finetuning.recipe import FinetuneRecipe
 from specialists.finetuning.rows import Row, RowPassage, render_row
@@ -98,6 +99,43 @@ def test_a_training_that_was_stopped_ends_with_the_weights_of_one_that_was_not(b
     whole, parts = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "parts"))
     assert whole.keys() == parts.keys()
     assert all((whole[name] == parts[name]).all() for name in whole)
+
+
+def test_layers_that_are_computed_again_have_the_gradients_of_those_that_are_kept(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, with dropout, whose noise must be the same the second time."""
+    import torch
+
+    rows = encode_rows(ROWS, Chat(base), 1024)
+    found, read = [], training.load_network
+    for again in (False, True):
+        with monkeypatch.context() as patched:
+            if again:
+                patched.setattr(training, "load_network", lambda *args, **options: _computing_again(read(*args, **options)))
+            network = training._load(read_model_folder(base), replace(RECIPE, dropout=0.2), "cpu")
+        network.train()
+        torch.manual_seed(3)
+        losses.summed_loss(network, rows, "cpu").backward()
+        found.append([parameter.grad for parameter in training._trained(network)])
+        assert not again or len(network.get_base_model().calls) == 2
+
+    assert all(torch.allclose(kept, computed, atol=1e-6) for kept, computed in zip(*found, strict=True))
+    assert any(float(grad.abs().max()) > 0 for grad in found[0])
+
+
+def _computing_again(network: Any) -> Any:
+    training.compute_layers_again(network)
+    layer = network.model.layers[0]
+    forward, calls = layer.mlp.forward, []
+
+    def counted(*args: Any) -> Any:
+        calls.append(1)
+        return forward(*args)
+
+    layer.mlp.forward = counted
+    network.calls = calls
+    return network
 
 
 def test_a_checkpoint_of_other_rows_is_not_gone_on_from(base: Path, tmp_path: Path) -> None:
@@ -202,28 +240,28 @@ def test_an_answer_that_people_prefer_becomes_likelier_than_the_one_that_they_re
     recipe = replace(RECIPE, r=8, learning_rate=1e-3)
     row = replace(ROWS[0], rejected=ANSWERS[1])
     encoded = encode_rows([row], Chat(base), 1024)
-    network = training._start(read_model_folder(base), recipe, "cpu")
+    network = training._load(read_model_folder(base), recipe, "cpu")
     optimizer = torch.optim.AdamW(training._trained(network), lr=recipe.learning_rate)
 
     def gains() -> tuple[float, float]:
         """By how much each is likelier than it is to the base."""
         with torch.no_grad():
             pair = [encoded[0], encoded[0].rejected]
-            now = training._token_losses(network, pair, "cpu").sum(1)
+            now = losses.token_losses(network, pair, "cpu").sum(1)
             with network.disable_adapter():
-                before = training._token_losses(network, pair, "cpu").sum(1)
+                before = losses.token_losses(network, pair, "cpu").sum(1)
         return tuple((before - now).tolist())
 
-    first = training.preference_loss(network, encoded, 0.5, "cpu")
+    first = losses.preference_loss(network, encoded, 0.5, "cpu")
     assert float(first.detach()) == pytest.approx(math.log(2), abs=1e-5)  # the adapter is its base yet
     for _ in range(8):
-        training.preference_loss(network, encoded, 0.5, "cpu").backward()
+        losses.preference_loss(network, encoded, 0.5, "cpu").backward()
         optimizer.step()
         optimizer.zero_grad()
 
     preferred, rejected = gains()
     assert preferred > 0 > rejected
-    assert float(training.preference_loss(network, encoded, 0.5, "cpu").detach()) < 0.9 * math.log(2)
+    assert float(losses.preference_loss(network, encoded, 0.5, "cpu").detach()) < 0.9 * math.log(2)
 
 
 def test_rejected_answers_are_trained_against_unless_the_recipe_leaves_them_out(base: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
@@ -121,7 +122,10 @@ class Command(BaseCommand):
     def _say_estimate(self, data_set: DataSet, recipe: FinetuneRecipe) -> None:
         from specialists.finetuning.training import estimate_rows
 
-        found = estimate_rows(find_base(), recipe, rows_of(data_set, Split.TRAIN))
+        rows = rows_of(data_set, Split.TRAIN)
+        found = estimate_rows(
+            find_base(), recipe, rows, device=settings.FINETUNING_DEVICE, devices=settings.FINETUNING_DEVICES
+        )  # fmt: skip
         free = f", {found.free_bytes / GIB:.1f} GiB are free" if found.free_bytes is not None else ""
         self.stdout.write(
             f"About {found.seconds / 60:.0f} minutes for {found.steps} steps and {found.tokens:,} tokens, and "
