@@ -213,7 +213,7 @@ def _load(base: ModelFolder, recipe: FinetuneRecipe, device: str) -> Any:
 
 def compute_layers_again(network: Any) -> None:
     """For their gradients, in place of keeping what they need for them: a third more work, a tenth of the memory."""
-    network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    network.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     network.enable_input_require_grads()
 
 
