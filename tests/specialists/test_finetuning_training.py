@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,15 @@ def test_an_adapter_learns_its_rows_and_answers_them_where_it_is_served(base: Pa
     assert (card["rows"], card["prompt_version"], card["figures"]["steps"]) == (4, 1, figures["steps"])
     assert sorted(path.name for path in (tmp_path / "adapters").iterdir()) == ["desk-v1"]
     assert str(base) not in (tmp_path / "adapters/desk-v1/adapter_config.json").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not there: pip install bitsandbytes==0.50.2")
+def test_an_adapter_learns_its_rows_on_a_base_of_four_bits(base: Path, tmp_path: Path) -> None:
+    finetune(run(base, tmp_path / "adapters" / "desk-v1", quantisation="4bit"))
+
+    model = LocalFolder(folder=str(base), adapters=str(tmp_path / "adapters"), window=1024, quantisation="4bit")
+    assert [said(model, row, "desk-v1") for row in ROWS] == [f"{answer} [1]" for answer in ANSWERS]
 
 
 def test_a_training_that_was_stopped_ends_with_the_weights_of_one_that_was_not(base: Path, tmp_path: Path) -> None:
