@@ -25,6 +25,7 @@ CUT = "the teacher did not come to an end"
 REFUSED = "the teacher refused what the row answers"
 ANSWERED = "the teacher answered what no passage answers"
 UNSUPPORTED = "a sentence of the teacher's is not supported by what it cites"
+EMPTY = "the teacher states nothing that a source could support"
 ELSEWHERE = "the teacher does not cite the passage that answers"
 AGAINST = "the teacher contradicts the recorded answer"
 FIGURES = frozenset({"number", "unit", "date", "time"})
@@ -78,34 +79,40 @@ def read_lesson(row: Row, prompt: Prompt, text: str, head: Head | None, *, is_cu
         return None, REFUSED if is_refused else ANSWERED
     said = _supported(row, prompt, sentences, head)
     if not said:
-        return None, UNSUPPORTED
+        return None, UNSUPPORTED if said is None else EMPTY
     cited = tuple(tuple(prompt.numbers[number] for number in sentence.citations) for sentence in said)
     if not any(row.gold in places for places in cited):
         return None, ELSEWHERE
-    if contradicts(" ".join(sentence.text for sentence in said), row.answer):
+    if contradicts([sentence.text for sentence in said], row.answer):
         return None, AGAINST
     return replace(row, answer="\n".join(sentence.text for sentence in said), cited=cited), ""
 
 
-def contradicts(said: str, recorded: str) -> bool:
-    """Whether what is said turns round what is recorded, says another figure in the same words, or has figures and none of
-    those that are recorded. Words of its own are no contradiction."""
-    recorded = recorded.replace("\n", " ")
-    if any(find_changes(clause, (recorded,)) for clause in clauses(said)):
+def contradicts(sentences: Sequence[str], recorded: str) -> bool:
+    """Whether they turn round what is recorded, say another figure in the same words, or have figures and none of those that
+    are recorded. Words of their own are no contradiction."""
+    recorded, said = recorded.replace("\n", " "), " ".join(sentences)
+    if any(find_changes(clause, (recorded,)) for sentence in sentences for clause in clauses(sentence)):
         return True
-    wanted, has = facts_of(recorded), facts_of(said)
-    figures = len(wanted.quantities) + len(wanted.dates) + len(wanted.times)
+    figures = _figures(recorded)
     missing = sum(fault.kind in FIGURES for fault in judge(recorded, [said]).faults)
-    return bool(figures) and missing >= figures and bool(has.quantities or has.dates or has.times)
+    return bool(figures) and missing >= figures and bool(_figures(said))
 
 
-def _supported(row: Row, prompt: Prompt, sentences: Sequence[CitedSentence], head: Head | None) -> list[CitedSentence]:
-    """The sentences that state something; none where one of them lacks its support."""
+def _figures(text: str) -> int:
+    """How many; “a year” is none."""
+    found = facts_of(text)
+    counted = [item for item in found.quantities if not item.text.lower().startswith(("a ", "an "))]
+    return len(counted) + len(found.dates) + len(found.times)
+
+
+def _supported(row: Row, prompt: Prompt, sentences: Sequence[CitedSentence], head: Head | None) -> list[CitedSentence] | None:
+    """The sentences that state something; None where one of them lacks its support."""
     texts = {passage.chunk: f"{passage.title}\n{passage.text}" for passage in row.passages}
     passages = {number: texts[place] for number, place in prompt.numbers.items()}
     checked = check_answer([Claim(item.text, item.citations) for item in sentences], passages, head=head).sentences
     if any(item.verdict != "supported" for item in checked):
-        return []
+        return None
     return [sentence for sentence, item in zip(sentences, checked, strict=True) if item.citations and sentence.citations]
 
 

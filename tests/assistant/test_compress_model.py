@@ -34,7 +34,7 @@ def data_set(people: People, settings: Any, tmp_path: Path, monkeypatch: pytest.
     """Twelve rows to train on and twelve held out, of one document; answers are short, since the model comes to no end."""
     for module in (judging, lessons):
         monkeypatch.setattr(module, "MOST_COMPLETION", 8)
-    settings.FINETUNING_BASE = str(make_unread_model(tmp_path / "base-tiny", layers=3))
+    settings.FINETUNING_BASE = str(make_unread_model(tmp_path / "base-tiny", "llama", layers=3))
     settings.FINETUNING_DEVICE = "cpu"
     settings.ADAPTERS_DIR = tmp_path / "adapters"
     settings.ADAPTERS_DIR.mkdir()

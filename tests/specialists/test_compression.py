@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -120,10 +121,15 @@ def test_weights_are_taken_out_by_what_they_do_in_a_model_whose_layers_before_ar
     share = prune(pruned, rows, Sparsity.read("0.5"))
 
     seen = [torch.zeros(64) for _ in range(3)]
+
+    def look(number: int) -> Callable[..., None]:
+        def hook(_: object, given: tuple[torch.Tensor, ...]) -> None:
+            seen[number] += given[0][0].square().sum(0)
+
+        return hook
+
     for number, layer in enumerate(pruned.model.layers):
-        layer.self_attn.q_proj.register_forward_pre_hook(
-            lambda _, given, number=number: seen[number].add_(given[0][0].square().sum(0))
-        )
+        layer.self_attn.q_proj.register_forward_pre_hook(look(number))
     with torch.inference_mode():
         for row in rows:
             pruned(torch.tensor([row]))

@@ -13,6 +13,7 @@ from specialists.compression.lessons import (
     ANSWERED,
     CUT,
     ELSEWHERE,
+    EMPTY,
     REFUSED,
     UNSUPPORTED,
     Lessons,
@@ -35,7 +36,6 @@ LEAVE = RowPassage(3, "Leave", "Staff get 27 days of paid leave a year. Unused d
 TRAVEL = RowPassage(7, "Travel", "A hotel may cost up to 120 euros a night. Flights are booked by the office.")
 RECORDED = "Staff get 27 days of paid leave a year."
 DAYS = Row("How many days of leave are there?", (LEAVE, TRAVEL), RECORDED, 3)
-PAID = Row("Are unused days paid out?", (LEAVE, TRAVEL), "They are not paid out.", 3)
 NOTHING = Row("Who cleans the windows?", (TRAVEL,), "", 7)
 
 
@@ -70,6 +70,7 @@ def learn(row: Row, text: str, folder: Path, reason: str = "stop") -> Lessons:
         (DAYS, "Staff get 30 days of paid leave a year [1].", UNSUPPORTED),
         (DAYS, "Staff get 27 days of paid leave a year [2].", UNSUPPORTED),
         (DAYS, "Staff get 27 days of paid leave a year.", UNSUPPORTED),
+        (DAYS, "It is so [1].", EMPTY),
         (DAYS, "A hotel may cost up to 120 euros a night [2].", ELSEWHERE),
         (DAYS, "Unused days expire on 31 March [1].", AGAINST),
     ],
@@ -79,11 +80,13 @@ def test_an_answer_that_is_not_to_be_learnt_is_left_out_and_counted(row: Row, te
 
 
 def test_an_answer_that_turns_round_what_is_recorded_is_left_out(tmp_path: Path) -> None:
-    both = RowPassage(9, "Old", "Unused days are paid out in April. They are paid out.")
-    row = Row(PAID.question, (LEAVE, both), PAID.answer, 3)
+    new = RowPassage(3, "Leave", "Unused days are not paid out at the end of the year.")
+    old = RowPassage(9, "Leave of 2019", "Unused days are paid out at the end of the year.")
+    row = Row("Are unused days paid out?", (new, old), new.text, 3)
 
-    assert learn(row, "They are paid out [1][2].", tmp_path).left_out == {AGAINST: 1}
-    assert learn(row, "They are not paid out [1].", tmp_path / "other").left_out == {}
+    both = "Unused days are not paid out at the end of the year [1]. Unused days are paid out at the end of the year [2]."
+    assert learn(row, both, tmp_path).left_out == {AGAINST: 1}
+    assert learn(row, "Unused days are not paid out at the end of the year [1].", tmp_path / "other").left_out == {}
 
 
 def test_an_answer_that_was_cut_is_left_out(tmp_path: Path) -> None:
@@ -98,9 +101,9 @@ def test_what_is_learnt_is_the_teachers_words_with_its_citations_under_the_numbe
     assert row.cited == ((3,), (7,)) and row.answer.endswith("\nFlights are booked by the office.")
     assert refused == NOTHING
     assert (
-        completion(row, window=2000) == "Here it is: Staff get 27 days of paid leave [1]\nFlights are booked by the office. [2]"
+        completion(row, window=2000) == "Here it is: Staff get 27 days of paid leave. [1]\nFlights are booked by the office. [2]"
     )
-    assert completion(row, window=225) == NO_ANSWER  # the second passage does not fit
+    assert completion(row, window=210) == NO_ANSWER  # the second passage does not fit
     assert rows_sha256([row]) != rows_sha256([DAYS]) and rows_sha256([refused]) == rows_sha256([NOTHING])
 
 
@@ -126,13 +129,13 @@ def test_what_the_teacher_has_answered_is_not_asked_again(tmp_path: Path) -> Non
 
 # --- The student ------------------------------------------------------------------------------------------------------
 
-SAYS = "Wait for the manager. [1]"
+SAYS = "Wait for the manager of the warehouse. [1]"
 THINGS = ("leave", "parking", "badges", "laptops", "keys", "chairs", "lamps", "pens")
 ROWS = [
     Row(
         f"What about {thing} {floor}?",
-        (RowPassage(place, thing.title(), "Wait for the manager."),),
-        "Wait for the manager.",
+        (RowPassage(place, thing.title(), "Wait for the manager of the warehouse."),),
+        "Wait for the manager of the warehouse.",
         place,
     )
     for floor in range(3)
@@ -155,6 +158,7 @@ def said(folder: ModelFolder, row: Row) -> str:
     return "".join(piece.text for piece in model.generate(messages, most_tokens=40) if isinstance(piece, Piece))
 
 
+@pytest.mark.slow
 def test_a_student_with_the_same_tokens_learns_words_and_scores_and_goes_on_where_it_was_stopped(
     teacher: ModelFolder, tmp_path: Path
 ) -> None:
@@ -182,7 +186,7 @@ def test_a_student_with_the_same_tokens_learns_words_and_scores_and_goes_on_wher
 def test_a_student_with_other_tokens_learns_words_alone_and_too_few_answers_teach_nobody(
     teacher: ModelFolder, tmp_path: Path
 ) -> None:
-    student = read_model_folder(make_pupil(tmp_path / "pupil-tiny", ["Wait for the manager."]))
+    student = read_model_folder(make_pupil(tmp_path / "pupil-tiny", ["Wait for the manager of the warehouse."]))
     recipe = FinetuneRecipe(epochs=1, batch=24, window=1024)
 
     made = distil(Distillation(teacher, None, student, recipe, tmp_path / "taught", "cpu"), ROWS, None)
