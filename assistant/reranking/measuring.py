@@ -149,7 +149,7 @@ def measure(known: Known) -> Row:
     source is read in both orders."""
     from retrieval.search import search
     from specialists.reader.serving import ReaderPassage
-    from specialists.reranker.choosing import CANDIDATES, PASSAGES_READ
+    from specialists.reranker.choosing import CANDIDATES, PASSAGES_READ, can_rank
     from specialists.reranker.ordering import reorder
     from specialists.reranker.serving import get_reranker
 
@@ -162,7 +162,8 @@ def measure(known: Known) -> Row:
     chunks = {chunk.pk: chunk for chunk in Chunk.objects.filter(pk__in=[hit.id for hit in found.hits])}
     before = [hit.id for hit in found.hits if hit.id in chunks]
     lend_connection()
-    relevance = reranker.relevance(asked.question, [ReaderPassage(pk, chunks[pk].text, chunks[pk].context) for pk in before])
+    passages = [ReaderPassage(pk, chunks[pk].text, chunks[pk].context) for pk in before if can_rank(asked.question)]
+    relevance = reranker.relevance(asked.question, passages)
     orders = before, reorder(before, relevance, (found.dense, found.lexical))
     ranks = [_rank(order, asked.grades) for order in orders]
     if known.is_accepted and not all(rank is not None and rank <= PASSAGES_READ for rank in ranks):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 CANDIDATES = 16  # that a search brings
 PASSAGES_READ = 8  # reading takes most of an answer's time
+_LATIN = re.compile("[A-Za-z]")
 
 
 def choose(
@@ -41,7 +43,7 @@ def put_in_order(
     there = {passage.id for passage in passages}
     hits = [hit.id for hit in found.hits if hit.id in there]
     movable = hits if among is None else [passage for passage in hits if passage in among]
-    if not movable:
+    if not movable or not can_rank(question):
         return hits
     relevance = _relevance(question, [passage for passage in passages if among is None or passage.id in among])
     if not relevance:
@@ -49,6 +51,11 @@ def put_in_order(
     moved = iter(reorder(movable, relevance, (found.dense, found.lexical)))
     may_move = set(movable)
     return [next(moved) if passage in may_move else passage for passage in hits]
+
+
+def can_rank(question: str) -> bool:
+    """It has learnt from English: of a question in another script it knows nothing, and the search at least finds its words."""
+    return _LATIN.search(question) is not None
 
 
 def _relevance(question: str, passages: Sequence[ReaderPassage]) -> dict[int, float]:

@@ -53,6 +53,11 @@ def test_the_passage_that_the_search_found_last_is_read_first() -> None:
     assert len(chosen.hits) == PASSAGES_READ
 
 
+@pytest.mark.parametrize("question", ["休暇", "отпуск", "4021"])
+def test_it_leaves_a_question_in_another_script_to_the_search(question: str) -> None:
+    assert [hit.id for hit in choose(question, FOUND, [*OTHERS, ANSWER]).hits] == list(range(PASSAGES_READ))
+
+
 def test_a_passage_that_may_not_be_read_takes_nobodys_place() -> None:
     allowed = [*OTHERS[:3], ANSWER]
 
