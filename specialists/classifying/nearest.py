@@ -15,6 +15,7 @@ LEAST_EXAMPLES = 12
 LEAST_CLASSES = 2
 ALIKE = 30  # examples that were about as sure, by which the confidence is judged
 LEAST_RIGHT = 0.6  # with less it is a guess
+FARTHEST = 0.05  # the share of examples that are as far from all others as a text may be
 
 Rows = NDArray[np.float32]
 
@@ -23,13 +24,15 @@ Rows = NDArray[np.float32]
 class Suggestion:
     """`label`: empty where it would be a guess. `confidence`: the share of right ones among examples that were about as sure, or
     of all votes where there are too few examples; `right`: the share of all examples that the others name rightly. `nearest`: the
-    places of the examples that voted for the label, nearest first."""
+    places of the examples that voted for the label, nearest first. `is_far`: the text is unlike all examples, so that it may well
+    have none of their classes, however they vote."""
 
     label: str
     confidence: float
     right: float
     examples: int
     nearest: tuple[int, ...] = ()
+    is_far: bool = False
 
 
 def classify(vector: Rows, labels: Sequence[str], vectors: Rows) -> Suggestion | None:
@@ -41,11 +44,13 @@ def classify(vector: Rows, labels: Sequence[str], vectors: Rows) -> Suggestion |
     np.fill_diagonal(among, -np.inf)
     judged = [_vote(row, labels) for row in among]
     is_right = np.array([label == own for (label, _, _), own in zip(judged, labels, strict=True)])
-    label, share, voters = _vote(vectors @ vector, labels)
+    cosines = vectors @ vector
+    label, share, voters = _vote(cosines, labels)
     about_as_sure = np.argsort([abs(other - share) for _, other, _ in judged], kind="stable")[:ALIKE]
     confidence = float(is_right[about_as_sure].mean())
-    is_guess = confidence < LEAST_RIGHT
-    return Suggestion("" if is_guess else label, confidence, float(is_right.mean()), len(labels), voters)
+    is_far = bool(cosines.max() < np.quantile(among.max(axis=1), FARTHEST))
+    named = "" if is_far or confidence < LEAST_RIGHT else label
+    return Suggestion(named, confidence, float(is_right.mean()), len(labels), voters, is_far)
 
 
 def _vote(cosines: Rows, labels: Sequence[str]) -> tuple[str, float, tuple[int, ...]]:

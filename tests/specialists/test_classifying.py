@@ -31,3 +31,13 @@ def test_it_names_none_where_the_classes_cannot_be_told_apart() -> None:
 def test_it_needs_examples_of_more_than_one_class() -> None:
     assert classify(rows(0.1)[0], ["a"] * 20, rows(*np.linspace(0, 1, 20))) is None
     assert classify(rows(0.1)[0], ["a", "b"], rows(0.1, 0.2)) is None
+
+
+def test_it_names_none_for_what_is_unlike_all_examples() -> None:
+    vectors = rows(*np.linspace(0, 0.3, 10), *np.linspace(0.6, 0.9, 10))
+    labels = ["leave"] * 10 + ["pay"] * 10
+
+    found = classify(rows(2.2)[0], labels, vectors)
+
+    assert found is not None
+    assert (found.label, found.is_far) == ("", True)
