@@ -171,6 +171,7 @@ def test_several_gpus_share_its_layers_as_the_library_shares_them_out(monkeypatc
     from accelerate import dispatch_model
     from transformers import AutoModelForCausalLM
 
+    folder, adapters = house_model()
     told: list[dict[str, Any]] = []
     read = AutoModelForCausalLM.from_pretrained
     parts = ("model.embed_tokens", "model.layers.0", "model.layers.1", "model.norm", "model.rotary_emb", "lm_head")
@@ -183,7 +184,6 @@ def test_several_gpus_share_its_layers_as_the_library_shares_them_out(monkeypatc
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", dispatched)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (GIB, GIB))
-    folder, adapters = house_model()
     with pytest.raises(SpecialistError, match=r"on all GPUs together, and 2\.0 GiB are free"):
         LocalFolder(folder=str(folder), device="cuda:all").warm_up()  # the library has put layers on the processor
     monkeypatch.setattr(loading, "_is_spilt", lambda network: False)
