@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('assistant', '0022_corpus_reranking'),
+        ('assistant', '0020_corpus_reranking'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('assistant', '0024_judged_answers'),
+        ('assistant', '0022_judged_answers'),
     ]
 
     operations = [
