@@ -125,7 +125,7 @@ def make_smaller(making: Making, wish: Wish) -> CompressionReport:
     except SpecialistError as error:
         message = f"The model is in {wish.output}, and was not judged to the end: {error.public_message}"
         raise SpecialistError("not_judged", message) from error
-    if whole.path not in (making.base.path, made.path):
+    if wish.is_stored_anew and whole.path != making.base.path:
         shutil.rmtree(whole.path)
     report = report_on(before, after)
     _keep(making, wish, report)
