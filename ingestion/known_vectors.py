@@ -33,8 +33,9 @@ def known_vectors(chunks: Sequence[Chunk], embedder: str) -> dict[int, FloatMatr
     same: dict[int, list[int]] = {}
     keys = list(places)
     for start in range(0, len(keys), KEYS_AT_ONCE):
-        for pk, key, context, text, partition in _live(keys[start : start + KEYS_AT_ONCE]):
-            same[pk] = [place for place in places[key] if (chunks[place].context, chunks[place].text) == (context, text)]
+        for pk, context, text, partition in _live(keys[start : start + KEYS_AT_ONCE]):
+            alike = places[content_key(context, text)]
+            same[pk] = [place for place in alike if (chunks[place].context, chunks[place].text) == (context, text)]
             ids[partition].append(pk)
     found: dict[int, FloatMatrix] = {}
     for partition, pks in ids.items():
@@ -43,9 +44,9 @@ def known_vectors(chunks: Sequence[Chunk], embedder: str) -> dict[int, FloatMatr
     return found
 
 
-def _live(keys: Sequence[int]) -> list[tuple[int, int, str, str, int]]:
+def _live(keys: Sequence[int]) -> list[tuple[int, str, str, int]]:
     """One live passage of each key: a footer that stands in every document has thousands."""
     live = Chunk.objects.filter(content_key__in=keys, revision=F("document__revision"))
     first = live.values("content_key").annotate(first=Min("pk")).values_list("first", flat=True)
     rows = Chunk.objects.filter(pk__in=list(first))
-    return list(rows.values_list("pk", "content_key", "context", "text", "document__partition"))
+    return list(rows.values_list("pk", "context", "text", "document__partition"))

@@ -69,7 +69,7 @@ class FaissGpuIndex(FaissCpuIndex):
             flat.add(np.ascontiguousarray(part))
         if len(flats) == 1:
             return flats[0]
-        shards = faiss.IndexShards(self.dimension, True, True)  # in threads, and numbered on from shard to shard
+        shards: Any = faiss.IndexShards(self.dimension, True, True)  # type: ignore[call-arg]  # in threads, and numbered on from shard to shard
         for flat in flats:
             shards.add_shard(flat)
         return shards
