@@ -435,9 +435,9 @@ def test_a_candidate_is_judged_beside_the_base_where_the_files_of_what_is_in_use
     version = make_version(specialist, document, state=VersionState.JUDGING)
     asked: list[str] = []
     verdict = SimpleNamespace(as_json=dict, is_better=True, sentence="It is better.")
-    monkeypatch.setattr(training, "find_base", lambda: SimpleNamespace(path=tmp_path))
+    monkeypatch.setattr("assistant.finetuning.judging.find_base", lambda: SimpleNamespace(path=tmp_path))
     monkeypatch.setattr(local_folder, "LocalFolder", lambda **_: None)
-    monkeypatch.setattr(judging, "judge_rows", lambda model, adapter, rows, on_row: asked.append(adapter))
+    monkeypatch.setattr(judging, "judge_rows", lambda model, adapter, rows, on_row: asked.append(adapter) or [])
     monkeypatch.setattr(gate, "decide_promotion", lambda *_: verdict)
 
     work_until_empty()

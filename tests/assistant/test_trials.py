@@ -215,11 +215,11 @@ def test_what_nobody_has_time_for_is_dropped_and_counted(house: House, people: P
 def test_a_trial_has_as_many_answers_as_were_wanted_however_many_are_counted_at_once(
     house: House, people: People, kind: str
 ) -> None:
+    answers = [house.ask(people.ben) for _ in range(8)]  # before there is a trial
     house.start(kind=kind, most_answers="3", reason="It was never judged.")
     trial = Trial.objects.get()
     choice = taking.Choice(CANDIDATE if kind == "people" else IN_USE, trial, is_candidate=kind == "people")
     use = Use(SPECIALIST, TierUse.Outcome.ANSWERED, 10.0, 0.1, decision={"adapter": choice.adapter})
-    answers = [house.ask(people.cy) for _ in range(8)]  # Cy is in no trial
     together = threading.Barrier(len(answers))
 
     def count(answer: Answer) -> None:
