@@ -44,8 +44,10 @@ def make_answered(
     )  # fmt: skip
     for number, (document, quote) in enumerate(quotes, start=1):
         start = document.content.text.index(quote)
+        passage = document.chunks.filter(text__contains=quote).first()  # some tests make none
         Citation.objects.create(
-            answer=answer, number=number, document=document, document_revision=1, passage_id=number, title=document.title,
+            answer=answer, number=number, document=document, document_revision=1,
+            passage_id=passage.pk if passage else number, title=document.title,
             heading_path=["Annual leave"], quote=quote, start=start, end=start + len(quote),
         )  # fmt: skip
     return answer
