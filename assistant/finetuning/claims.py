@@ -25,6 +25,7 @@ from assistant.leases import FREED, change_held, is_abandoned, take
 
 LEASE = timedelta(seconds=90)
 MAX_ATTEMPTS = 3
+STOPPED = "stopped"  # the code of what a trainer raises when nobody wants its work any more
 KILLED = "The trainer stopped three times at the same place, as it does when memory runs out. Take a smaller window or 4bit."
 
 

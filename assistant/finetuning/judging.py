@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 
-from assistant.finetuning.claims import Claim
+from assistant.finetuning.claims import STOPPED, Claim
 from assistant.finetuning.folders import adapter_folder, find_base
 from assistant.finetuning.models import DataSetRow, JudgedAnswer, SpecialistVersion, VersionState
 from assistant.finetuning.permissions import is_withdrawn
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MISSING = "It was judged beside the base model, since the files of version {}, which is in use, are missing."
-STOPPED = "stopped"
 
 
 def judge_version(claim: Claim, version: SpecialistVersion) -> None:

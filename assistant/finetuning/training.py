@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from assistant.errors import UNEXPECTED
-from assistant.finetuning.claims import KILLED, MAX_ATTEMPTS, Claim
+from assistant.finetuning.claims import KILLED, MAX_ATTEMPTS, STOPPED, Claim
 from assistant.finetuning.folders import adapter_folder, find_base
 from assistant.finetuning.judging import judge_version
 from assistant.finetuning.models import SpecialistVersion, VersionState
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GONE = "A document that it is trained on was deleted meanwhile. Start it again: it is then trained without."
-STOPPED = "stopped"
 TRAINED = "trained_parameters"  # among the figures of a training that has come to its end
 
 

@@ -22,7 +22,7 @@ from assistant.escalations.models import Escalation
 from assistant.escalations.permissions import handled_escalations
 from assistant.jobs.drafting import write_letter
 from assistant.jobs.models import OPEN_DRAFTS, DraftState, ReplyDraft
-from assistant.leases import is_abandoned, new_owner
+from assistant.leases import FREED, change_held, is_abandoned, take
 from assistant.limits.using import take_question
 from assistant.models import Conversation
 from assistant.streams import in_background
@@ -147,22 +147,14 @@ def _claim(draft_id: int) -> Claim | None:
     row = ReplyDraft.objects.filter(pk=draft_id, state__in=OPEN_DRAFTS).first()
     if row is None or (row.state == DraftState.RUNNING and not is_abandoned(row.lease_owner, row.lease_until)):
         return None
-    owner = new_owner()
-    taken = ReplyDraft.objects.filter(pk=row.pk, state=row.state, lease_owner=row.lease_owner).update(
-        state=DraftState.RUNNING, lease_owner=owner, lease_until=timezone.now() + LEASE, attempts=F("attempts") + 1,
-        message="Searching",
-    )  # fmt: skip
-    if not taken:
-        return None
-    return Claim(ReplyDraft.objects.select_related("author", "escalation__asker").get(pk=row.pk), owner)
+    owner = take(row, lease=LEASE, state=DraftState.RUNNING, attempts=F("attempts") + 1, message="Searching")
+    return Claim(row, owner) if owner else None
 
 
 def _finish(claim: Claim, **changes: Any) -> bool:
-    return _hold(claim, **changes, finished_at=timezone.now(), lease_owner="", lease_until=None, conversation=None)
+    return _hold(claim, **changes, finished_at=timezone.now(), conversation=None, **FREED)
 
 
 def _hold(claim: Claim, **changes: Any) -> bool:
     """Change what is claimed, and renew the lease. False when it was deleted or taken over."""
-    values = {"lease_until": timezone.now() + LEASE, **changes}
-    held = ReplyDraft.objects.filter(pk=claim.draft.pk, lease_owner=claim.owner, state=DraftState.RUNNING)
-    return bool(held.update(**values))
+    return change_held(claim.draft, claim.owner, **{"lease_until": timezone.now() + LEASE, **changes})

@@ -20,7 +20,7 @@ from django.utils import timezone
 from assistant.errors import UNEXPECTED
 from assistant.golden.fingerprint import fingerprint_of, is_settled
 from assistant.golden.models import Trigger
-from assistant.leases import is_abandoned, new_owner
+from assistant.leases import FREED, change_held, is_abandoned, take
 from assistant.reranking.models import OPEN_MEASUREMENTS, CorpusReranking, MeasuringState
 from assistant.reranking.questions import Known, corpora_with_questions, known_questions, stamp_of
 from ingestion.connections import lend_connection
@@ -97,12 +97,7 @@ def claim_measurement(*, only: CorpusReranking | None = None) -> Claim | None:
     for row in rows.filter(pk=only.pk) if only else rows:
         if row.state == MeasuringState.RUNNING and row.lease_owner and not is_abandoned(row.lease_owner, row.lease_until):
             continue
-        owner = new_owner()
-        taken = CorpusReranking.objects.filter(pk=row.pk, state=row.state, lease_owner=row.lease_owner).update(
-            state=MeasuringState.RUNNING, lease_owner=owner, lease_until=timezone.now() + LEASE, attempts=F("attempts") + 1
-        )
-        if taken:
-            row.refresh_from_db()
+        if owner := take(row, lease=LEASE, state=MeasuringState.RUNNING, attempts=F("attempts") + 1):
             return Claim(row, owner)
     return None
 
@@ -135,7 +130,7 @@ def _work_on(claim: Claim, should_stop: Callable[[], bool]) -> int:
             return asked  # deleted or taken over meanwhile
         asked += 1
         if should_stop():
-            _hold(claim, lease_owner="", lease_until=None)
+            _hold(claim, **FREED)
             return asked
     _finish(claim)
     return asked
@@ -162,8 +157,8 @@ def measure(known: Known) -> Row:
     chunks = {chunk.pk: chunk for chunk in Chunk.objects.filter(pk__in=[hit.id for hit in found.hits])}
     before = [hit.id for hit in found.hits if hit.id in chunks]
     lend_connection()
-    passages = [ReaderPassage(pk, chunks[pk].text, chunks[pk].context) for pk in before if can_rank(asked.question)]
-    relevance = reranker.relevance(asked.question, passages)
+    passages = [ReaderPassage(pk, chunks[pk].text, chunks[pk].context) for pk in before]
+    relevance = reranker.relevance(asked.question, passages) if can_rank(asked.question) else {}
     orders = before, reorder(before, relevance, (found.dense, found.lexical))
     ranks = [_rank(order, asked.grades) for order in orders]
     if known.is_accepted and not all(rank is not None and rank <= PASSAGES_READ for rank in ranks):
@@ -192,20 +187,18 @@ def _finish(claim: Claim) -> None:
         figures |= {"ndcg_before": gained.before, "ndcg_after": gained.after, "low": gained.low, "high": gained.high}
     _hold(
         claim, **figures, state=MeasuringState.IDLE, measured_at=timezone.now(), measured_on=claim.row.measuring, found=[],
-        error_message="", lease_owner="", lease_until=None,
+        error_message="", **FREED,
     )  # fmt: skip
 
 
 def _fail(claim: Claim, message: str) -> None:
     """It is tried again when something changes, or when a person asks for it."""
-    _hold(claim, state=MeasuringState.FAILED, error_message=message[:300], found=[], lease_owner="", lease_until=None)
+    _hold(claim, state=MeasuringState.FAILED, error_message=message[:300], found=[], **FREED)
 
 
 def _hold(claim: Claim, **changes: Any) -> bool:
     """Change what is claimed, and renew the lease. False when it was deleted or taken over."""
-    values = {"lease_until": timezone.now() + LEASE, **changes}
-    held = CorpusReranking.objects.filter(pk=claim.row.pk, lease_owner=claim.owner, state=MeasuringState.RUNNING)
-    return bool(held.update(**values))
+    return change_held(claim.row, claim.owner, **{"lease_until": timezone.now() + LEASE, **changes})
 
 
 def _fingerprint(corpus: Corpus) -> str:

@@ -13,10 +13,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from assistant.finetuning.claims import STOPPED
 from assistant.finetuning.folders import find_base
 from assistant.finetuning.models import DataSet, Specialist
 from assistant.finetuning.smaller import Making, Wish, make_smaller
-from assistant.finetuning.training import STOPPED
 from specialists.compression.gguf import KINDS
 from specialists.compression.reporting import CompressionReport
 from specialists.compression.sparsity import Sparsity
