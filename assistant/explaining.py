@@ -1,4 +1,5 @@
-"""What each stage of a search did with a question: by meaning, by words, fused, filtered by the second gate, put in order."""
+"""What each stage of a search did with a question: by meaning, by words, fused, fused again with feedback, filtered by the second
+gate, put in order."""
 
 from __future__ import annotations
 
@@ -20,13 +21,14 @@ SHOWN = 20  # of each side, and of the fused list
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A passage and its ranks; None where a stage did not bring it. `is_read`: an answer would read it. `newer`: the document
-    whose passage it gives way to, a newer version of its own."""
+    """A passage and its ranks; None where a stage did not bring it. `feedback`: after feedback from the first ones. `is_read`: an
+    answer would read it. `newer`: the document whose passage it gives way to, a newer version of its own."""
 
     chunk: Chunk
     dense: int | None
     lexical: int | None
     fused: int | None
+    feedback: int | None
     reranked: int | None
     is_read: bool
     newer: Document | None = None
@@ -34,7 +36,7 @@ class Explained:
     @property
     def moved(self) -> int:
         """How many places the reranker moved it up; negative: down."""
-        return self.fused - self.reranked if self.fused and self.reranked else 0
+        return self.feedback - self.reranked if self.feedback and self.reranked else 0
 
     @property
     def moved_down(self) -> int:
@@ -70,7 +72,8 @@ def explain_search(
     only = passing(partitions, wanted)
     result = search(words, scope=[partition.key for partition in partitions], top_k=SHOWN, only=only)
     timings = dict(result.timings_ms)
-    ranks = [{hit.id: rank for rank, hit in enumerate(hits, start=1)} for hits in (result.hits, result.dense, result.lexical)]
+    stages = (result.hits, result.fused, result.dense, result.lexical)
+    ranks = [{hit.id: rank for rank, hit in enumerate(hits, start=1)} for hits in stages]
     ids = [
         pk
         for pk in dict.fromkeys(pk for ranked in ranks for pk in ranked)
@@ -88,7 +91,8 @@ def explain_search(
     timings["rerank"] = _since(started)
     reranked = {pk: rank for rank, pk in enumerate(order, start=1)}
     passages = (
-        Explained(chunks[pk], dense=ranks[1].get(pk), lexical=ranks[2].get(pk), fused=ranks[0].get(pk), reranked=reranked.get(pk),
+        Explained(chunks[pk], dense=ranks[2].get(pk), lexical=ranks[3].get(pk), fused=ranks[1].get(pk), feedback=ranks[0].get(pk),
+                  reranked=reranked.get(pk),
                   is_read=reranked.get(pk, PASSAGES_READ + 1) <= PASSAGES_READ,
                   newer=older[pk].document if pk in older else None)
         for pk in sorted(chunks, key=lambda pk: (reranked.get(pk, 99), ids.index(pk)))
@@ -96,7 +100,7 @@ def explain_search(
     counts = (
         ("meaning", len(result.dense)),
         ("words", len(result.lexical)),
-        ("fused", len(result.hits)),
+        ("fused", len(result.fused)),
         ("reranked", len(order)),
     )
     narrowed = None if only is None else len(only)

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.embedders import Embedder
+from retrieval.feedback import fuse_again
 from retrieval.fusion import fuse
+from retrieval.indexes.exact import ExactIndex
 from retrieval.lexical import LexicalSnapshot, load_lexical, scope_clauses, write_lexical
 from retrieval.metrics import ndcg_at_k
 from retrieval.passages import FloatMatrix, Hit, Passage
@@ -66,8 +68,7 @@ def score(judged: JudgedQuestions, embedder: Embedder, *, progress: Progress | N
         parts.append(embedder.embed_passages(rows[start : start + AT_ONCE]))
         if progress is not None:
             progress(min(len(rows), start + AT_ONCE))
-    vectors = np.concatenate(parts)
-    ids = np.array([passage.id for passage in judged.passages])
+    index = ExactIndex(np.array([passage.id for passage in judged.passages]), np.concatenate(parts))
     dense: list[float] = []
     fused: list[float] = []
     with tempfile.TemporaryDirectory() as name:
@@ -75,11 +76,11 @@ def score(judged: JudgedQuestions, embedder: Embedder, *, progress: Progress | N
         write_lexical(folder, add=judged.passages, remove=())
         lexical = load_lexical(folder)
         for question, grades in judged.questions.items():
-            cosines = vectors @ embedder.embed_queries([question])[0]
-            nearest = np.argsort(-cosines, kind="stable")[:CANDIDATES]
-            hits = [Hit(int(ids[row]), float(cosines[row])) for row in nearest]
-            dense.append(_ndcg(hits, grades))
-            fused.append(_ndcg(fuse(hits, _by_words(lexical, question), depth=CANDIDATES), grades))
+            vector = embedder.embed_queries([question])
+            nearest, words = index.search(vector, CANDIDATES)[0], _by_words(lexical, question)
+            dense.append(_ndcg(nearest, grades))
+            first = fuse(nearest, words, depth=CANDIDATES)
+            fused.append(_ndcg(fuse_again(vector, first, words, [index], depth=CANDIDATES), grades))
     return Scores(tuple(dense), tuple(fused))
 
 

@@ -63,10 +63,10 @@ def _bring_over(source: VectorIndex, copy: VectorIndex, work: Path, progress: Pr
     missing = np.setdiff1d(source.ids(), have)
     progress(len(source) - len(missing))
     for start in range(0, len(missing), COPIED_AT_ONCE):
-        ids = missing[start : start + COPIED_AT_ONCE]
-        copy.add(ids, source.vectors(ids))
+        ids, vectors = source.read(missing[start : start + COPIED_AT_ONCE])
+        copy.add(ids, vectors)
         copy.save(work / FILE)
-        progress(len(source) - len(missing) + start + len(ids))
+        progress(min(len(source), len(source) - len(missing) + start + COPIED_AT_ONCE))
 
 
 def _publish(folder: Path, work: Path, copy: VectorIndex, current: DenseSnapshot) -> None:

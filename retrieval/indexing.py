@@ -80,9 +80,9 @@ def stored_vectors(partition: str, ids: Sequence[int], *, embedder: str) -> dict
         if snapshot is None:
             return {}
         snapshot.check_embedder(embedder)
-        found = np.intersect1d(np.array(ids, np.int64), snapshot.index.ids())
-        return dict(zip(found.tolist(), snapshot.index.vectors(found), strict=True))
-    except (RetrievalError, KeyError):  # of an index that another process writes in place, one may have gone just now
+        found, vectors = snapshot.index.read(np.unique(np.array(ids, np.int64)))
+        return dict(zip(found.tolist(), vectors, strict=True))
+    except RetrievalError:
         return {}
 
 

@@ -1,4 +1,4 @@
-"""The one search: dense and BM25 over the partitions of a scope, fused by their scores."""
+"""The one search: dense and BM25 over the partitions of a scope, fused by their scores, twice: the second time with feedback."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from itertools import chain
 
 from retrieval.builds import Build, embedder_of, serving_build
 from retrieval.embedders import get_embedder
+from retrieval.feedback import fuse_again
 from retrieval.fusion import fuse
 from retrieval.lexical import LexicalSnapshot, open_lexical, scope_clauses
 from retrieval.partitions import LEXICAL, DenseSnapshot, index_corrupt, open_dense, partition_folder
@@ -23,12 +24,14 @@ CACHED_QUESTIONS = 1024  # 1.5 kB each
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """`hits`: the fused list, at most top_k. `dense` and `lexical`: the candidates of each side, with their own scores
-    (cosine, BM25). `timings_ms`: embed, dense, lexical, fuse; empty when nothing was searched."""
+    """`hits`: the list that counts, at most top_k. `dense` and `lexical`: the candidates of each side, with their own scores
+    (cosine, BM25); `fused`: both as one list, before feedback. `timings_ms`: embed, dense, lexical, fuse, feedback; empty when
+    nothing was searched."""
 
     hits: tuple[Hit, ...] = ()
     dense: tuple[Hit, ...] = ()
     lexical: tuple[Hit, ...] = ()
+    fused: tuple[Hit, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
@@ -64,8 +67,11 @@ def search(
     with _timed(timings, "lexical"):
         lexical = _search_lexical(question, lexical_snapshots, candidates, only)
     with _timed(timings, "fuse"):
-        hits = fuse(dense, lexical, depth=candidates)[:top_k]
-    return SearchResult(tuple(hits), dense, lexical, timings)
+        fused = fuse(dense, lexical, depth=candidates)
+    with _timed(timings, "feedback"):
+        indexes = [snapshot.index for snapshot in dense_snapshots]
+        hits = fuse_again(vector, fused, lexical, indexes, depth=candidates)
+    return SearchResult(tuple(hits[:top_k]), dense, lexical, tuple(fused), timings)
 
 
 def question_vector(question: str) -> FloatMatrix:

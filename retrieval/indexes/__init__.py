@@ -37,8 +37,8 @@ class VectorIndex(Protocol):
         """All ids, in no order."""
         ...
 
-    def vectors(self, ids: IdArray) -> FloatMatrix:
-        """(len(ids), dimension): the vectors of these ids, each once, in their order. KeyError when one is not there."""
+    def read(self, ids: IdArray) -> tuple[IdArray, FloatMatrix]:
+        """Those of these ids that are there, in their order, and their (n, dimension) vectors. `ids`: each once."""
         ...
 
     def save(self, path: Path) -> None:

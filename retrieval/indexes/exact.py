@@ -48,9 +48,10 @@ class ExactIndex:
     def ids(self) -> IdArray:
         return self._ids.copy()
 
-    def vectors(self, ids: IdArray) -> FloatMatrix:
+    def read(self, ids: IdArray) -> tuple[IdArray, FloatMatrix]:
         row_of = {number: row for row, number in enumerate(self._ids.tolist())}
-        return self._vectors[[row_of[number] for number in ids.tolist()]]
+        here = [number for number in ids.tolist() if number in row_of]
+        return np.array(here, np.int64), self._vectors[[row_of[number] for number in here]]
 
     def save(self, path: Path) -> None:
         with path.open("wb") as file:

@@ -72,7 +72,7 @@ class FaissCpuIndex:
     def remove(self, ids: IdArray) -> int:
         left, removed = [], 0
         for part in self._parts:
-            rows = part.rows_of(ids)
+            rows = part.find(ids)[1]
             removed += len(rows)
             left.append(part.without(rows) if len(rows) else part)
         self._parts = tuple(part for part in left if len(part))
@@ -116,17 +116,14 @@ class FaissCpuIndex:
     def ids(self) -> IdArray:
         return np.concatenate([np.empty(0, np.int64), *(part.live_ids() for part in self._parts)])
 
-    def vectors(self, ids: IdArray) -> FloatMatrix:
+    def read(self, ids: IdArray) -> tuple[IdArray, FloatMatrix]:
         out, found = np.empty((len(ids), self.dimension), np.float32), np.zeros(len(ids), np.bool_)
         for part in self._parts:
-            here = np.isin(ids, part.live_ids())
-            if here.any():
+            places, rows = part.find(ids)
+            if len(places):
                 part.segment.check_unchanged()
-                out[here] = part.segment.read_rows(np.searchsorted(part.segment.ids, ids[here]))
-                found |= here
-        if not found.all():
-            raise KeyError("an id is not in the index")
-        return out
+                out[places], found[places] = part.segment.read_rows(rows), True
+        return ids[found], out[found]
 
     # --- On disk ------------------------------------------------------------------------------------------------------
 
@@ -226,7 +223,7 @@ class FaissCpuIndex:
         left = np.concatenate([here[name].live_ids() for name in names])
         died = np.setdiff1d(part.segment.ids, left)
         if len(died):
-            part = part.without(part.rows_of(died))
+            part = part.without(part.find(died)[1])
         self._parts = (part, *(other for other in self._parts if _name(other) not in names))
         return True
 

@@ -91,12 +91,12 @@ class MilvusIndex:
         reader.close()
         return np.array(found, np.int64)
 
-    def vectors(self, ids: IdArray) -> FloatMatrix:
+    def read(self, ids: IdArray) -> tuple[IdArray, FloatMatrix]:
         rows = _client().get(self._collection, ids=[self._row(number) for number in ids.tolist()], output_fields=["id", "vector"])
         found = {int(row["id"]): row["vector"] for row in rows}
-        if len(found) != len(ids):
-            raise KeyError("an id is not in the index")
-        return np.array([found[number] for number in ids.tolist()], np.float32).reshape(len(ids), self.dimension)
+        here = [number for number in ids.tolist() if number in found]
+        vectors = np.array([found[number] for number in here], np.float32).reshape(len(here), self.dimension)
+        return np.array(here, np.int64), vectors
 
     def _row(self, number: int) -> str:
         """The primary key; a passage may be in two partitions while it moves."""

@@ -123,14 +123,16 @@ class Part:
     def live_ids(self) -> IdArray:
         return np.asarray(self.segment.ids if self.dead is None else self.segment.ids[~self.dead])
 
-    def rows_of(self, ids: IdArray) -> IdArray:
-        """The rows of those of the ids that are here and live."""
+    def find(self, ids: IdArray) -> tuple[IdArray, IdArray]:
+        """Of those of the ids that are here and live, their places among `ids`, and their rows."""
         if not len(self.segment) or not len(ids):
-            return np.empty(0, np.int64)
+            return np.empty(0, np.int64), np.empty(0, np.int64)
         rows = np.searchsorted(self.segment.ids, ids)
         rows[rows == len(self.segment)] = 0
-        rows = rows[self.segment.ids[rows] == ids]
-        return rows if self.dead is None else rows[~self.dead[rows]]
+        is_here = self.segment.ids[rows] == ids
+        if self.dead is not None:
+            is_here &= ~self.dead[rows]
+        return np.flatnonzero(is_here), rows[is_here]
 
     def without(self, rows: IdArray) -> Part:
         dead = np.zeros(len(self.segment), np.bool_) if self.dead is None else self.dead.copy()

@@ -35,7 +35,7 @@ def sales(people: People) -> Corpus:
 
 @pytest.fixture
 def searched(monkeypatch: pytest.MonkeyPatch) -> Searched:
-    asked = Searched(SearchResult((), (), (), {"embed": 6.25}))
+    asked = Searched(SearchResult((), (), (), (), {"embed": 6.25}))
 
     def search(question: str, *, scope: Sequence[str], top_k: int = 12, only: Collection[int] | None = None) -> SearchResult:
         asked.scope, asked.question, asked.only = scope, question, only
@@ -58,13 +58,13 @@ def hits(*documents: Document) -> tuple[Hit, ...]:
 
 def test_it_shows_the_ranks_side_by_side(people: People, sales: Corpus, searched: Searched) -> None:
     one, two = add_ready(sales, "one.md", "Words of one."), add_ready(sales, "two.pdf", "Words of two.", pages=7)
-    searched.result = SearchResult(hits(two, one), hits(one), hits(two), {"embed": 6.25, "dense": 1.5})
+    searched.result = SearchResult(hits(two, one), hits(one), hits(two), hits(one, two), {"embed": 6.25, "dense": 1.5})
     page = client_of(people.olga).get(URL, {"q": " rebate ", "corpus": sales.slug}).content.decode()
     assert searched.question == "rebate" and list(searched.scope) == [one.partition.key]
     rows = page.split("<tbody>")[1].split("<tr")[1:]
     assert "Words of two." in rows[0] and "Page 1" in rows[0] and "Words of one." in rows[1]
-    ranks = [[cell.split(">")[1].split("<")[0] for cell in row.replace("<b>", "").split("<td")[1:5]] for row in rows]
-    assert ranks == [["–", "1", "1", "1"], ["1", "–", "2", "2"]]
+    ranks = [[cell.split(">")[1].split("<")[0] for cell in row.replace("<b>", "").split("<td")[1:6]] for row in rows]
+    assert ranks == [["–", "1", "2", "1", "1"], ["1", "–", "1", "2", "2"]]
     assert "Embed <b>6.3 ms</b>" in page or "Embed <b>6.2 ms</b>" in page
     assert f"/documents/{one.pk}/?start=0&amp;end=13#evidence-1" in page
 
@@ -72,7 +72,7 @@ def test_it_shows_the_ranks_side_by_side(people: People, sales: Corpus, searched
 def test_it_opens_only_what_the_person_manages_and_may_read(people: People, sales: Corpus, searched: Searched) -> None:
     secret = add_ready(sales, "secret.md", "Fredonia is bought.")
     public = add_ready(Corpus.objects.get(name="Handbook"), "public.md", "Leave is long.")
-    searched.result = SearchResult(hits(secret, public), (), (), {})
+    searched.result = SearchResult(hits(secret, public), (), (), (), {})
     page = client_of(people.ada).get(URL, {"q": "fredonia"}).content.decode()
     assert list(searched.scope) == [public.partition.key]
     assert "Leave is long." in page and "Fredonia is bought" not in page and ">Sales<" not in page
@@ -83,7 +83,7 @@ def test_it_opens_only_what_the_person_manages_and_may_read(people: People, sale
 
 def test_it_drops_passages_that_are_no_longer_live(people: People, sales: Corpus, searched: Searched) -> None:
     document = add_ready(sales, "old.md", "Old words.")
-    searched.result = SearchResult((*hits(document), Hit(10**6, 0.5)), (), (), {})
+    searched.result = SearchResult((*hits(document), Hit(10**6, 0.5)), (), (), (), {})
     Document.objects.filter(pk=document.pk).update(revision=2)
     page = client_of(people.olga).get(URL, {"q": "words"}).content.decode()
     assert "Old words" not in page and "Nothing was found" in page
@@ -103,7 +103,7 @@ def test_it_searches_nothing_without_a_question(people: People, sales: Corpus, s
 
 def test_it_shows_hostile_passages_and_questions_as_words(people: People, sales: Corpus, searched: Searched) -> None:
     hostile = "<script>alert(1)</script>"
-    searched.result = SearchResult(hits(add_ready(sales, "x.md", hostile, title=hostile)), (), (), {})
+    searched.result = SearchResult(hits(add_ready(sales, "x.md", hostile, title=hostile)), (), (), (), {})
     page = client_of(people.olga).get(URL, {"q": hostile}).content.decode()
     assert "<script>alert" not in page and page.count("&lt;script&gt;alert(1)") >= 3
 
@@ -115,7 +115,7 @@ def test_it_is_for_managers(people: People, sales: Corpus, searched: Searched) -
 
 def test_it_narrows_by_the_words_of_the_box(people: People, sales: Corpus, searched: Searched) -> None:
     one, two = add_ready(sales, "one.md", "Words of one."), add_ready(sales, "two.md", "Words of two.", title="Travel")
-    searched.result = SearchResult(hits(two), (), (), {})
+    searched.result = SearchResult(hits(two), (), (), (), {})
     page = client_of(people.olga).get(URL, {"q": 'title:"travel" rebate'}).content.decode()
     assert searched.question == "rebate" and searched.only == {chunk_of(two)} and one.pk != two.pk
     assert "Passed the filters <b>1</b>" in page
@@ -138,7 +138,7 @@ def test_it_shows_how_many_the_second_gate_kept_back_and_not_what_they_say(
     people: People, sales: Corpus, searched: Searched
 ) -> None:
     kept, gone = add_ready(sales, "kept.md", "Kept words."), add_ready(sales, "gone.md", "Gone words.")
-    searched.result = SearchResult(hits(kept, gone), (), (), {})
+    searched.result = SearchResult(hits(kept, gone), (), (), (), {})
     Document.objects.filter(pk=gone.pk).update(revision=2)
     page = client_of(people.olga).get(URL, {"q": "words"}).content.decode()
     assert "Kept back by the second gate <b>1</b>" in page and "Gone words" not in page

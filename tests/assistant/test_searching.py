@@ -131,7 +131,7 @@ def test_it_explains_a_search(corpus: Corpus) -> None:
     assert told["words"] == "ERR_4021" and told["narrowed_to"] == 2 and told["dropped"] == 0
     first = next(row for row in told["passages"] if row["document"] == "codes.txt")
     assert first["lexical"] == 1 and first["fused"] == 1 and first["is_read"]
-    assert {"embed", "dense", "lexical", "fuse", "second gate", "rerank"} == set(told["timings_ms"])
+    assert {"embed", "dense", "lexical", "fuse", "feedback", "second gate", "rerank"} == set(told["timings_ms"])
     output = io.StringIO()
     call_command("explain_search", "ERR_4021", "--as", "olga", stdout=output)
     assert "codes.txt" in output.getvalue() or "gateway" in output.getvalue()

@@ -122,13 +122,14 @@ def test_it_refuses_to_publish_a_copy_that_lacks_something(monkeypatch: Any) -> 
     assert partition_ids("partition-1")[0] == set(TEXTS)
 
 
-def test_it_gives_the_vectors_of_ids_in_their_order(tmp_path: Path) -> None:
+def test_it_reads_the_vectors_of_ids_that_are_there_in_their_order(tmp_path: Path) -> None:
     rows = np.eye(8, dtype=np.float32)
     for backend in (ExactIndex, FaissCpuIndex):
         index = backend.create(8)
         index.add(np.array([5, 3, 9]), rows[:3])
         index.save(tmp_path / "file")
         index.add(np.array([1, 3]), rows[3:5])
-        assert index.vectors(np.array([9, 1, 3])).tolist() == rows[[2, 3, 4]].tolist()
-        with pytest.raises(KeyError):
-            index.vectors(np.array([9, 4]))
+        ids, vectors = index.read(np.array([9, 4, 1, 3]))
+        assert (ids.tolist(), vectors.tolist()) == ([9, 1, 3], rows[[2, 3, 4]].tolist())
+        ids, vectors = index.read(np.array([4]))
+        assert (len(ids), vectors.shape) == (0, (0, 8))

@@ -53,7 +53,7 @@ def test_it_finds_what_only_one_side_finds(embedder: HashingEmbedder) -> None:
     assert [hit.id for hit in result.lexical] == [1]  # by the stems
     assert {hit.id for hit in result.dense} == {1, 2}
     assert result.hits[0].id == 1
-    assert set(result.timings_ms) == {"embed", "dense", "lexical", "fuse"}
+    assert set(result.timings_ms) == {"embed", "dense", "lexical", "fuse", "feedback"}
 
 
 def test_it_gives_at_most_top_k_and_the_best_first() -> None:

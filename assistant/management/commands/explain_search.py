@@ -14,7 +14,7 @@ from assistant.management.filters import add_filters, filters_of
 from ingestion.filters import FilterError
 from retrieval.errors import RetrievalError
 
-COLUMNS = ("dense", "lexical", "fused", "reranked")
+COLUMNS = ("dense", "lexical", "fused", "feedback", "reranked")
 
 
 class Command(BaseCommand):
@@ -48,14 +48,14 @@ class Command(BaseCommand):
         if explanation.narrowed_to is not None:
             self.stdout.write(f"passed the filters {explanation.narrowed_to}")
         self.stdout.write(f"kept back by the second gate {explanation.dropped}\n")
-        self.stdout.write("meaning  words  fused  reranked  moved  passage")
+        self.stdout.write("meaning  words  fused  feedback  reranked  moved  passage")
         for item in explanation.passages:
             ranks = [rank if (rank := getattr(item, column)) else "–" for column in COLUMNS]
             moved = f"{item.moved:+}" if item.moved else ""
             words = " ".join(item.chunk.text.split())[:80]
             mark = "*" if item.is_read else " "
             self.stdout.write(
-                "{:>7}  {:>5}  {:>5}  {:>7}{}  {:>5}  ".format(*ranks, mark, moved)
+                "{:>7}  {:>5}  {:>5}  {:>8}  {:>7}{}  {:>5}  ".format(*ranks, mark, moved)
                 + f"{item.chunk.document}{f' (gives way to {item.newer})' if item.newer else ''}: {words}"
             )
         self.stdout.write("* read for an answer" if explanation.passages else "Nothing was found.")
