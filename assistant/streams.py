@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from copy import copy
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar
@@ -77,7 +78,7 @@ def run_in_background(row: Answer) -> None:
     """Make the answer in a thread of its own. It is recorded whether or not anybody follows."""
     channel = _channels[row.pk] = Channel()
     _queue[row.pk] = None
-    _executor().submit(_run, row.pk, channel)
+    _executor().submit(_run, copy(row), channel)  # its own: the page shows the row that was asked while this one is filled
 
 
 def waiting_answers() -> int:
@@ -111,16 +112,17 @@ def run_steps(row: Answer) -> Iterator[AnswerEvent]:
     yield from answer(row)
 
 
-def _run(answer_id: int, channel: Channel) -> None:
+def _run(row: Answer, channel: Channel) -> None:
+    """`row`: as it was stored a moment ago. It may have been stopped or deleted since; who may read what is asked anew anyway."""
     from assistant.answering import answer
 
+    answer_id = row.pk
     _queue.pop(answer_id, None)
     try:
-        row = Answer.objects.select_related("conversation__user").filter(pk=answer_id).first()
         started = Answer.objects.filter(pk=answer_id, state=AnswerState.PENDING).update(
             state=AnswerState.ANSWERING, lease_until=timezone.now() + LEASE
         )
-        if row is None or not started:
+        if not started:
             channel.publish(Finished(AnswerState.STOPPED))
             return
         for event in answer(row):

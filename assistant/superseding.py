@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from ingestion.models import Chunk
@@ -28,9 +29,12 @@ def superseded(question: str, chunks: Iterable[Chunk]) -> dict[int, Chunk]:
     """The passages that give way, each with the one in force."""
     from retrieval.terms import passage_terms, query_terms
 
-    known = [(chunk, _words(chunk.text)) for chunk in chunks if chunk.document.family]
-    if len(known) < 2 or ASKS_FOR_EARLIER.search(question):
+    of_a_family = [chunk for chunk in chunks if chunk.document.family]
+    families = Counter((chunk.document.corpus_id, chunk.document.family) for chunk in of_a_family)
+    several = [chunk for chunk in of_a_family if families[chunk.document.corpus_id, chunk.document.family] > 1]
+    if not several or ASKS_FOR_EARLIER.search(question):
         return {}
+    known = [(chunk, _words(chunk.text)) for chunk in several]
     asked = {term for term in query_terms(question) if not any(map(str.isdigit, term))}  # numbers change between versions
     found = {}
     for old, own in known:

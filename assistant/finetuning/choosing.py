@@ -20,6 +20,8 @@ NO_DOCUMENT = 0
 def choose_adapter(chunks: Sequence[Chunk], partitions: Callable[[], Collection[int]], *, asker: int | None) -> Choice:
     """`chunks`: what was found, best first; `partitions`: what was searched, asked for only where a specialist could
     answer; `asker`: None where no person asks, who is not in any trial."""
+    if not _may_any_answer():
+        return Choice()
     found: defaultdict[int, float] = defaultdict(float)
     for rank, chunk in enumerate(chunks, start=1):
         found[chunk.document.corpus_id] += 1 / rank
@@ -40,6 +42,11 @@ def choose_adapter(chunks: Sequence[Chunk], partitions: Callable[[], Collection[
         elif not choice.adapter and choice.trial is not None and weight > unused[0]:
             unused = (weight, choice.trial)
     return best if best.adapter else Choice(trial=unused[1])
+
+
+def _may_any_answer() -> bool:
+    """Most installations have no specialist in use or on trial, and each of their questions asks for that."""
+    return SpecialistVersion.objects.filter(state=VersionState.PROMOTED).exists() or Trial.objects.filter(ended_at=None).exists()
 
 
 def _choose_of(

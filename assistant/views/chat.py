@@ -96,6 +96,8 @@ def _home_context(request: PersonRequest, *, chosen: Sequence[int]) -> dict[str,
 def _chosen_corpora(request: PersonRequest) -> list[Corpus]:
     """The corpora of the form. One that may not be read (any more) refuses the question: dropping it would widen the search."""
     numbers = {number_in(text) for text in request.POST.getlist("corpora")}
+    if not numbers:
+        return []
     corpora = list(readable_corpora(request.user).filter(pk__in=numbers))
     if len(corpora) != len(numbers):
         raise QuestionError("corpus_gone", CORPUS_GONE)
