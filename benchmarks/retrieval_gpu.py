@@ -104,7 +104,7 @@ def run(size: Size, *, device: str, name: str, batch: int) -> tuple[list[Figure]
     from django.conf import settings
 
     django.setup()
-    before, settings.FAISS_GPU = settings.FAISS_GPU, {"devices": 1, "float16": True}
+    before, settings.FAISS_GPU = settings.FAISS_GPU, {"devices": 1, "copy": "float16"}
     kind = FaissGpuIndex if device == "cuda" else ProcessorCopies
     notes = [f"{describe_host(device)}; {size.vectors:,} vectors in a shard, {size.shards} shards, {TOP_K} hits a question"]
     values: dict[str, float] = {}

@@ -284,7 +284,9 @@ MILVUS = {
     "index_params": env_json("MILVUS_INDEX_PARAMS", {"M": 16, "efConstruction": 200}),
     "search_width": env_int("MILVUS_SEARCH_WIDTH", 128, minimum=1),
 }
-FAISS_GPU = {"devices": env_int("FAISS_GPU_DEVICES", 1, minimum=0), "float16": env_bool("FAISS_GPU_FLOAT16", default=False)}
+FAISS_GPU = {"devices": env_int("FAISS_GPU_DEVICES", 1, minimum=0), "copy": env_str("FAISS_GPU_COPY", "float32")}
+if FAISS_GPU["copy"] not in ("float32", "float16", "pq"):
+    raise ImproperlyConfigured("FAISS_GPU_COPY is float32, float16 or pq: what a graphics processor holds of each vector.")
 VECTOR_INDEX = {
     "BACKEND": env_str("VECTOR_INDEX_BACKEND", "retrieval.indexes.faiss_cpu.FaissCpuIndex"),
     "OPTIONS": {},

@@ -1,4 +1,4 @@
-"""FAISS's inverted file with 8-bit codes over many rows: it names candidates, whose exact scores come from the rows.
+"""FAISS's inverted file with codes over many rows: it names candidates, whose exact scores come from the rows.
 
 An inverted file and not HNSW: it is built in a fraction of the time, merged by building again, and mapped from disk; and the
 share of it that is read is a number to be turned until the recall is right."""
@@ -25,14 +25,19 @@ MARGIN = 2  # real questions lie farther: at a million passages, their recall wa
 DISTURBANCE = 0.8  # a question made of a row has a cosine of 0.78 to it, as good questions have to their passages
 
 
-class Inverted:
-    """A mapped index file. `probes`: lists read per question, with a margin over the fewest that gave the measured
-    `recall` of the ten nearest."""
+def lists_for(rows: int) -> int:
+    return min(max(1, int(LISTS_PER_ROOT * rows**0.5)), max(1, rows // 8))
 
-    def __init__(self, index: Any, *, probes: int, recall: float) -> None:
+
+class Inverted:
+    """A mapped index file, or codes on a device. `probes`: lists read per question, with a margin over the fewest that gave the
+    measured `recall` of the ten nearest. `candidates`: times what is asked for, how many are scored exactly."""
+
+    def __init__(self, index: Any, *, probes: int, recall: float, candidates: int = CANDIDATES) -> None:
         self._index = index
         self.probes = probes
         self.recall = recall
+        self.candidates = candidates
 
     @classmethod
     def load(cls, path: Path, *, probes: int, recall: float) -> Self:
@@ -51,23 +56,33 @@ class Inverted:
         """Train, fill and measure an index of these rows, and write it. OSError when it cannot be written."""
         import faiss
 
-        count, dimension = vectors.shape
-        faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
-        rng = np.random.default_rng(1)
-        lists = max(1, int(LISTS_PER_ROOT * count**0.5))
-        lists = min(lists, max(1, count // 8))
+        dimension = vectors.shape[1]
         index = faiss.IndexIVFScalarQuantizer(
-            faiss.IndexFlatIP(dimension), dimension, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT, False
-        )
-        index.cp.niter, index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = ROUNDS, 1, TRAINED_PER_LIST
-        index.train(vectors[np.sort(rng.choice(count, min(count, TRAINED_PER_LIST * lists), replace=False))])
-        for start in range(0, count, ADDED_AT_ONCE):
-            index.add(np.ascontiguousarray(vectors[start : start + ADDED_AT_ONCE]))
+            faiss.IndexFlatIP(dimension), dimension, lists_for(len(vectors)), faiss.ScalarQuantizer.QT_8bit,
+            faiss.METRIC_INNER_PRODUCT, False,
+        )  # fmt: skip
+        built = cls.fill(index, vectors, least_recall=least_recall, most_probes=index.nlist)
         try:
             faiss.write_index(index, str(path))
         except RuntimeError as error:
             raise OSError(errno.ENOSPC, f"FAISS could not write {path.name}") from error  # it says no more than that
-        built = cls(index, probes=lists, recall=1.0)
+        return built
+
+    @classmethod
+    def fill(
+        cls, index: Any, vectors: FloatMatrix, *, least_recall: float, most_probes: int, candidates: int = CANDIDATES
+    ) -> Self:  # fmt: skip
+        """Train an empty inverted file of FAISS's with these rows, add them, and choose how many of its lists are read."""
+        import faiss
+
+        faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
+        rng = np.random.default_rng(1)
+        count, lists = len(vectors), int(index.nlist)
+        index.cp.niter, index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = ROUNDS, 1, TRAINED_PER_LIST
+        index.train(vectors[np.sort(rng.choice(count, min(count, TRAINED_PER_LIST * lists), replace=False))])
+        for start in range(0, count, ADDED_AT_ONCE):
+            index.add(np.ascontiguousarray(vectors[start : start + ADDED_AT_ONCE]))
+        built = cls(index, probes=min(lists, most_probes), recall=1.0, candidates=candidates)
         built._choose_probes(vectors, rng, least_recall)
         return built
 
@@ -81,16 +96,20 @@ class Inverted:
         questions /= np.linalg.norm(questions, axis=1, keepdims=True)
         wanted = min(10, len(vectors))
         truth = faiss.knn(questions, vectors, wanted, metric=faiss.METRIC_INNER_PRODUCT)[1]
-        lists, self.probes = self.probes, 4
-        while self.probes < lists:
-            found = self.nearest(questions, wanted, lambda rows: vectors[rows])[0]
-            hits = sum(len(set(a) & set(b)) for a, b in zip(found.tolist(), truth.tolist(), strict=True))
-            self.recall = hits / truth.size
+        most, self.probes = self.probes, 4
+        while self.probes < most:
+            self.recall = self._recall_of(questions, truth, vectors)
             if self.recall >= least_recall:
-                self.probes = min(lists, MARGIN * self.probes)
+                self.probes = min(most, MARGIN * self.probes)
                 return
             self.probes *= 2
-        self.probes, self.recall = lists, 1.0
+        self.probes = most
+        self.recall = self._recall_of(questions, truth, vectors)
+
+    def _recall_of(self, questions: FloatMatrix, truth: IdArray, vectors: FloatMatrix) -> float:
+        found = self.nearest(questions, truth.shape[1], lambda rows: vectors[rows])[0]
+        hits = sum(len(set(a) & set(b)) for a, b in zip(found.tolist(), truth.tolist(), strict=True))
+        return hits / truth.size
 
     def nearest(
         self, vectors: FloatMatrix, k: int, read_rows: Callable[[IdArray], FloatMatrix], *, all_lists: bool = False
@@ -99,7 +118,7 @@ class Inverted:
         import faiss
 
         probes = self._index.nlist if all_lists else self.probes
-        candidates = min(int(self._index.ntotal), CANDIDATES * k)
+        candidates = min(int(self._index.ntotal), self.candidates * k)
         parameters: Any = faiss.SearchParametersIVF()
         parameters.nprobe = probes  # belongs to the search and not to the index, which others are searching
         _, found = self._index.search(vectors, candidates, params=parameters)

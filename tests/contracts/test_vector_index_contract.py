@@ -58,7 +58,24 @@ class HalfIndex(ShardedIndex):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._options = {"devices": 0, "float16": True}
+        self._options = {"devices": 0, "copy": "float16"}
+
+
+class CodedIndex(ShardedIndex):
+    """Product-quantised codes in an inverted file, with exact scores."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._options = {"devices": 0, "copy": "pq"}
+
+    def _codes_on(self, device: int, lists: int) -> Any:
+        import faiss
+
+        flat = faiss.IndexFlatIP(self.dimension)
+        codes = faiss.IndexIVFPQ(flat, self.dimension, lists, faiss_gpu.code_parts(self.dimension), 8, faiss.METRIC_INNER_PRODUCT)
+        flat.this.disown()
+        codes.own_fields = True
+        return codes
 
 
 NEEDS_GPU = pytest.mark.skipif("not _has_gpu()", reason="FAISS sees no graphics processor here (it needs requirements-gpu.txt)")
@@ -71,6 +88,7 @@ BACKENDS = [
     MergedIndex,
     ShardedIndex,
     HalfIndex,
+    CodedIndex,
     pytest.param(FaissGpuIndex, marks=NEEDS_GPU),
     pytest.param(MilvusIndex, marks=NEEDS_MILVUS),
 ]
@@ -257,6 +275,30 @@ def test_it_shares_a_copy_out_over_the_devices_and_a_small_one_not(monkeypatch: 
     assert [copy.ntotal for copy in small._copies.values()] == [60]
 
 
+def test_codes_find_what_the_rows_would_and_leave_out_what_is_dead(monkeypatch: Any) -> None:
+    monkeypatch.setattr(faiss_gpu, "LEAST_CODED", 1000)
+    monkeypatch.setattr(FaissCpuIndex, "exact_rows", 1000)
+    index, small, truth = (_filled(kind, count) for kind, count in ((CodedIndex, 3000), (CodedIndex, 500), (ExactIndex, 3000)))
+    questions = _vectors(20, seed=2)
+    for one in (index, small):
+        one.search(questions, 1)
+    assert [type(copy).__name__ for one in (index, small) for copy in one._copies.values()] == ["Inverted", "IndexScalarQuantizer"]
+    dead = _ids(*(hit.id for hits in truth.search(questions, 3) for hit in hits))
+    for one in (index, truth):
+        one.remove(np.unique(dead))
+    found, nearest = index.search(questions, 10), truth.search(questions, 10)
+    assert not {hit.id for hits in found for hit in hits} & set(dead.tolist())
+    hits = sum(len({hit.id for hit in mine} & {hit.id for hit in right}) for mine, right in zip(found, nearest, strict=True))
+    assert hits >= 0.98 * 200
+    scores = {(place, hit.id): hit.score for place, hits in enumerate(nearest) for hit in hits}
+    assert all(hit.score == pytest.approx(scores.get((place, hit.id), hit.score)) for place, hits in enumerate(found) for hit in hits)
+    assert len(index.search(questions, len(index))[0]) == len(index)  # all of them: by the rows in main memory
+
+
+def test_it_makes_codes_of_a_size_that_divides_the_vector() -> None:
+    assert [faiss_gpu.code_parts(dimension) for dimension in (384, 768, 1024, 300, 7)] == [48, 48, 32, 12, 1]
+
+
 @pytest.mark.parametrize(("there", "wanted", "chosen"), [(4, 0, (0, 1, 2, 3)), (4, 2, (0, 1)), (1, 1, (0,))])
 def test_it_takes_as_many_devices_as_are_wanted(there: int, wanted: int, chosen: tuple[int, ...], monkeypatch: Any) -> None:
     import faiss
@@ -278,7 +320,7 @@ def test_a_copy_on_a_device_is_made_there_in_the_precision_that_is_wanted(monkey
         made.append((config.device, config.useFloat16))
         return faiss.IndexFlatIP(dimension)
 
-    settings.FAISS_GPU = {"devices": 2, "float16": True}
+    settings.FAISS_GPU = {"devices": 2, "copy": "float16"}
     for name, fake in (("StandardGpuResources", object), ("get_num_gpus", lambda: 2), ("GpuIndexFlatConfig", SimpleNamespace),
                        ("GpuIndexFlatIP", flat)):  # fmt: skip
         monkeypatch.setattr(faiss, name, fake, raising=False)
