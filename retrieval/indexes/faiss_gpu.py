@@ -33,9 +33,9 @@ class FaissGpuIndex(FaissCpuIndex):
     by rows where there are several; a segment never changes, so a write costs the devices the new segment alone. No index on a
     device can remove, and without cuVS it ignores selectors: what is dead is found and dropped, and more is asked for.
 
-    What a copy is, settings.FAISS_GPU says: the rows themselves, or in float16 in half of the memory, or, of large segments, codes
-    of 48 bytes a row in an inverted file, trained on the device (IVF-PQ). The latter two find candidates; the rows in main memory
-    score them."""
+    What a copy is, settings.FAISS_GPU says: the rows themselves, or in float16 in half of the memory, or, of large segments,
+    codes of 48 bytes a row in an inverted file, trained on the device (IVF-PQ). The latter two find candidates; the rows in main
+    memory score them."""
 
     suffix: ClassVar[str] = "faiss"
 
