@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from retrieval.errors import RetrievalError
@@ -23,6 +24,18 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remembered_sha256_of(path: Path) -> str:
+    """The same, read once in this process while size, time and inode stay as they are: for pages that only show it. What is to
+    be loaded is read anew."""
+    found = path.stat()
+    return _sha256_of_seen(path, found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@lru_cache(maxsize=64)
+def _sha256_of_seen(path: Path, size: int, mtime_ns: int, inode: int) -> str:
+    return sha256_of(path)
 
 
 def text_lines(path: Path) -> list[str]:

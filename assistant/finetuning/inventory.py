@@ -153,12 +153,13 @@ def _trained_on(version: SpecialistVersion) -> str:
 
 
 def _small() -> Iterator[ShownModel]:
+    from retrieval.files import remembered_sha256_of
     from specialists.encoders.bundle import read_card
 
     for kind, purpose in TRAINED.items():
         folder = Path(settings.SPECIALISTS_DIR) / kind
         try:
-            card = read_card(folder, kind)
+            card = read_card(folder, kind, remembered_sha256_of)
         except SpecialistError as error:
             yield ShownModel(kind.capitalize(), "Cannot be used", purpose, problem=error.public_message)
             continue

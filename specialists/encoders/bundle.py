@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,8 +84,9 @@ def write_card(folder: Path, card: Card) -> None:
     write_atomically(folder / CARD, (json.dumps(asdict(card), indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def read_card(folder: Path, kind: str) -> Card:
-    """The card of a sound folder. Raises SpecialistError `specialist_missing`, `specialist_corrupt` or `specialist_mismatch`."""
+def read_card(folder: Path, kind: str, sum_of: Callable[[Path], str] = sha256_of) -> Card:
+    """The card of a sound folder, whose weights have the sha256 that it names. Raises SpecialistError `specialist_missing`,
+    `specialist_corrupt` or `specialist_mismatch`."""
     try:
         card = Card(**json.loads((folder / CARD).read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -96,7 +97,7 @@ def read_card(folder: Path, kind: str) -> Card:
     if card.kind != kind or card.layout != LAYOUT:
         message = f"{folder} holds a {card.kind} of layout {card.layout}; a {kind} of layout {LAYOUT} is needed. Train it again."
         raise SpecialistError("specialist_mismatch", message, permanent=True)
-    if not (folder / WEIGHTS).is_file() or sha256_of(folder / WEIGHTS) != card.weights_sha256:
+    if not (folder / WEIGHTS).is_file() or sum_of(folder / WEIGHTS) != card.weights_sha256:
         raise _corrupt(folder)
     return card
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 from assistant.finetuning.editing import create_specialist
 from assistant.finetuning.models import VersionState
 from ingestion.services import create_corpus
+from retrieval import files
+from retrieval.files import sha256_of
 from specialists.language_models.local_folder import LocalFolder
 from tests.assistant.finetuning_rows import make_version
 from tests.assistant.pages import client_of, text_of
@@ -72,3 +76,26 @@ def test_it_shows_adapters_only_of_specialists_that_the_viewer_manages(people: P
     create_corpus(name="Other", owner=people.ben)
     assert "House rules, version 1" in text_of(client_of(people.olga), URL)
     assert "House rules" not in text_of(client_of(people.ben), URL)
+
+
+def test_it_reads_weights_once_and_again_when_they_have_changed(
+    people: People, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = ("reader", "reranker", "grounding")
+    for kind in kinds:
+        shutil.copytree(Path(settings.SPECIALISTS_DIR) / kind, tmp_path / kind)
+    settings.SPECIALISTS_DIR = tmp_path
+    read: list[str] = []
+    monkeypatch.setattr(files, "sha256_of", lambda path: read.append(path.parent.name) or sha256_of(path))
+    ada = client_of(people.ada)
+    for _ in range(2):
+        assert "damaged" not in text_of(ada, URL)
+    assert sorted(read) == sorted(kinds)
+
+    with (tmp_path / "reader" / "weights.safetensors").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x7f")
+    os.utime(tmp_path / "reader" / "weights.safetensors", ns=(1, 1))
+
+    assert f"The specialist in {tmp_path / 'reader'} is damaged." in text_of(ada, URL)
+    assert len(read) == 4
