@@ -244,6 +244,7 @@ _MODEL_SERVER: dict[str, Any] = {
         "tokenizer": env_str("LANGUAGE_MODEL_TOKENIZER"),
         "requests": env_int("LANGUAGE_MODEL_REQUESTS", 4, minimum=1),
         "timeout_s": float(env_int("LANGUAGE_MODEL_TIMEOUT", 60, minimum=1)),
+        "schemas": env_bool("LANGUAGE_MODEL_SCHEMAS", default=True),
     },
 }
 _MODEL_IN_PROCESS: dict[str, Any] = {

@@ -21,3 +21,13 @@ def relay(telling: Generator[Told, None, Result], change: Callable[[Told], Passe
                 result: Result = end.value
                 return result
             yield change(told)
+
+
+def drained(telling: Generator[object, None, Result]) -> Result:
+    """What is returned in the end; nobody hears what is yielded before."""
+    while True:
+        try:
+            next(telling)
+        except StopIteration as end:
+            result: Result = end.value
+            return result

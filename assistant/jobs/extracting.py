@@ -20,13 +20,14 @@ from assistant.jobs.models import ExtractionRow
 from assistant.ledger.prices import costs_of
 from assistant.limits.using import count_work
 from assistant.reranking.using import movable
-from assistant.tiers import Attempt, Question, evidence_of
+from assistant.tiers import TIERS, Attempt, Question, Tiers, Trying, evidence_of, tell, writer_of
 from ingestion.connections import lend_connection
 from ingestion.models import Chunk, Document
 from ingestion.permissions import readable_chunks, readable_documents
 from retrieval.errors import RetrievalError
 from specialists.composition.types import ComposedSentence
 from specialists.errors import SpecialistError
+from specialists.relaying import drained
 from specialists.router.tiers import installed_tiers
 from specialists.router.types import QUOTES, READER, SPECIALIST, Decision
 
@@ -90,13 +91,7 @@ def _read_row(claim: Claim, row: ExtractionRow) -> tuple[list[Cell], str]:
 
 def _read_cell(claim: Claim, user: User, document: Document, asked: str) -> Cell:
     question = _question(claim, user, document, asked)
-    working = run_cascade(_decision(), question)
-    while True:
-        try:
-            next(working)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            break
+    outcome = drained(run_cascade(_decision(), question, FILLING))
     _charge(claim, user, outcome)
     attempt = outcome.attempt
     if attempt is None or not attempt.composition.is_answered:
@@ -119,6 +114,18 @@ def _question(claim: Claim, user: User, document: Document, asked: str) -> Quest
     lend_connection()
     found = choose(asked, found, passages, among=among)
     return Question(asked, found, evidence_of(found, chunks), chunks, lambda: _is_wanted(claim))
+
+
+def _fill(question: Question) -> Trying:
+    from specialists.filling import fill
+    from specialists.grounding.serving import get_head
+
+    model, adapter = writer_of(question)
+    filling = fill(model, question.text, question.evidence, get_head(), adapter=adapter)
+    return (yield from tell(question, filling, model, adapter))
+
+
+FILLING: Tiers = {**TIERS, SPECIALIST: _fill}
 
 
 def _is_wanted(claim: Claim) -> bool:

@@ -24,7 +24,7 @@ from specialists.language_models.line import Line
 from specialists.language_models.loading import chosen_device, load_network
 from specialists.language_models.once import Once
 from specialists.language_models.shelf import Shelf
-from specialists.language_models.types import End, Message, Piece, Waiting, check_name
+from specialists.language_models.types import End, Message, Piece, Schema, Waiting, check_name, schema_refused
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +73,17 @@ class LocalFolder:
         loaded = self._loaded.peek()
         return str(loaded.network.device) if loaded else ""
 
-    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Waiting | Piece | End]:
+    @property
+    def takes_schemas(self) -> bool:
+        """Never: it writes the likeliest token, whatever form that gives."""
+        return False
+
+    def generate(
+        self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "", schema: Schema | None = None
+    ) -> Iterator[Waiting | Piece | End]:  # fmt: skip
         """See LanguageModel. While it is loaded by another thread: SpecialistError `model_loading`, after some seconds."""
+        if schema is not None:
+            raise schema_refused()
         loaded = self._loaded.get()
         chosen = self._shelf.get(adapter)
         prompt = self._chat.get().prompt(messages)

@@ -24,7 +24,17 @@ from specialists.language_models.breaker import Breaker
 from specialists.language_models.guarding import Pieces, guarded
 from specialists.language_models.line import Line
 from specialists.language_models.marks import without_marks
-from specialists.language_models.types import End, Message, Piece, Waiting, check_name, known_adapter
+from specialists.language_models.types import (
+    SCHEMA_REFUSED,
+    End,
+    Message,
+    Piece,
+    Schema,
+    Waiting,
+    check_name,
+    known_adapter,
+    schema_refused,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,19 +46,23 @@ LONGEST_WAIT_S = 2.0
 NOT_BEGUN = frozenset({429, 503})
 NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 SERVER_ERROR = 500
+NOT_KNOWN = frozenset({400, 422, 500, 501})  # of requests with something that a server does not know; some stumble on it
 MOST_CHARACTERS = 100_000  # of one answer: more is a server gone mad
 MOST_LINE = 1_000_000
 BYTES_PER_TOKEN = 2.5  # few, so that the estimate is rather too high; English has about four
 DONE = "[DONE]"
+CUT = "length"  # End.reason
 
 
 class OpenAIServer:
     """`url` ends in /v1; `model` and `adapters` as the server calls them; `timeout_s` without a piece of text ends a request,
-    LONGEST_S ends it in any case. Raises SpecialistError for an address that is not inside."""
+    LONGEST_S ends it in any case. `schemas`: whether it is asked for answers of a JSON schema, until it refuses or ignores one.
+    Raises SpecialistError for an address that is not inside."""
 
     def __init__(  # noqa: PLR0913 - each is a setting
         self, *, url: str, model: str, key: str = "", window: int = 8192, networks: Sequence[str] = ("127.0.0.0/8",),
         tokenizer: str = "", requests: int = 4, timeout_s: float = 60.0, adapters: Sequence[str] = (),
+        schemas: bool = True,
     ) -> None:  # fmt: skip
         self.name = model
         self.window = window
@@ -57,6 +71,7 @@ class OpenAIServer:
         self.networks = read_networks(networks)
         self.line = Line(requests)
         self.breaker = Breaker()
+        self._takes_schemas = schemas
         self._tokenizer_file = tokenizer
         check_inside(self.url, self.networks)
         if not key.isascii() or not key.isprintable():
@@ -68,10 +83,19 @@ class OpenAIServer:
         limits = httpx.Limits(max_connections=requests)
         self._client = httpx.Client(headers=headers, timeout=timeout, limits=limits, trust_env=False, follow_redirects=False)
 
-    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Waiting | Piece | End]:
+    @property
+    def takes_schemas(self) -> bool:
+        """See LanguageModel. What the server showed is known until the next start."""
+        return self._takes_schemas
+
+    def generate(
+        self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "", schema: Schema | None = None
+    ) -> Iterator[Waiting | Piece | End]:  # fmt: skip
         """See LanguageModel."""
+        if schema is not None and not self.takes_schemas:
+            raise schema_refused()
         model = known_adapter(adapter, self.adapters) or self.name
-        yield from guarded(self.line, self.breaker, lambda: self._generate(model, messages, most_tokens))
+        yield from guarded(self.line, self.breaker, lambda: self._generate(model, messages, most_tokens, schema))
 
     def warm_up(self) -> None:
         """See LanguageModel."""
@@ -97,15 +121,38 @@ class OpenAIServer:
         tokenizer.no_truncation()
         return tokenizer
 
-    def _generate(self, model: str, messages: Sequence[Message], most_tokens: int) -> Pieces:
+    def _generate(self, model: str, messages: Sequence[Message], most_tokens: int, schema: Schema | None) -> Pieces:
         check_inside(self.url, self.networks)  # names can move
         deadline = time.monotonic() + LONGEST_S
         body = {
             "model": model, "messages": [_sent(message) for message in messages], "max_tokens": most_tokens,
             "temperature": 0, "stream": True, "stream_options": {"include_usage": True},
         }  # fmt: skip
-        with self._opened(body) as response:
-            yield from _pieces(_events(response, deadline))
+        if schema is not None:
+            wanted = {"name": "answer", "strict": True, "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": wanted}
+        try:
+            with self._opened(body) as response:
+                pieces = _pieces(_events(response, deadline))
+                yield from pieces if schema is None else self._watched(pieces)
+        except SpecialistError as error:
+            if error.code == SCHEMA_REFUSED:
+                self._no_schemas("refuses")
+            raise
+
+    def _watched(self, pieces: Pieces) -> Pieces:
+        """The pieces of an answer that was to be JSON. Some servers pass over what they do not know."""
+        text = ""
+        for piece in pieces:
+            if isinstance(piece, Piece):
+                text += piece.text
+            elif piece.reason != CUT and not _is_json(text):
+                self._no_schemas("ignores")
+            yield piece
+
+    def _no_schemas(self, does: str) -> None:
+        self._takes_schemas = False
+        logger.warning("The language model's server %s JSON schemas: it is not asked for them until the next start", does)
 
     @contextmanager
     def _opened(self, body: dict[str, Any]) -> Iterator[httpx.Response]:
@@ -130,7 +177,7 @@ class OpenAIServer:
         if response.status_code == httpx.codes.OK:
             return response, 0.0
         if response.status_code not in NOT_BEGUN or number == TRIES:
-            raise _refusal(response, body["model"])
+            raise _refusal(response, body["model"], has_schema="response_format" in body)
         return None, _wait_of(response, number)
 
 
@@ -179,7 +226,7 @@ def _object(data: str) -> dict[str, Any]:
     return found
 
 
-def _pieces(events: Iterator[dict[str, Any]]) -> Iterator[Piece | End]:
+def _pieces(events: Iterator[dict[str, Any]]) -> Pieces:
     usage: object = None
     reason, written = "", 0
     for event in events:
@@ -204,7 +251,14 @@ def _count(usage: object, name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _refusal(response: httpx.Response, model: str) -> SpecialistError:
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _refusal(response: httpx.Response, model: str, *, has_schema: bool) -> SpecialistError:
     """What a status other than 200 means. The server's own words may hold the prompt: they are neither shown nor logged."""
     status = response.status_code
     said = response.read()[:4000].decode("utf-8", "replace").lower()
@@ -221,6 +275,8 @@ def _refusal(response: httpx.Response, model: str) -> SpecialistError:
     if status in (400, 413, 422) and any(word in said for word in ("context", "too long", "maximum", "exceed")):
         message = "The prompt is longer than the language model's window. Lower LANGUAGE_MODEL_WINDOW."
         return SpecialistError("prompt_too_long", message, permanent=True)
+    if has_schema and status in NOT_KNOWN:  # of all that is asked for, what a server is likeliest not to know
+        return schema_refused()
     code = "model_broken" if status >= SERVER_ERROR else "model_rejects"
     return SpecialistError(code, f"The language model's server answered with status {status}.")
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from specialists.errors import SpecialistError
 
 MOST_NAME = 120  # characters, as an answer keeps it
 
+SCHEMA_REFUSED = "schema_refused"
+
 Role = Literal["system", "user", "assistant"]
+Schema = Mapping[str, Any]  # a JSON schema of an object, as servers of language models take it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,19 @@ class LanguageModel(Protocol):
         """The names of the adapters that a request may choose."""
         ...
 
-    def generate(self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "") -> Iterator[Waiting | Piece | End]:
-        """The answer, greedy, of the model itself or of one of its adapters. Ends with End. Closing the iterator stops the model.
+    @property
+    def takes_schemas(self) -> bool:
+        """Whether a request may give a JSON schema. Where the backend shows that it cannot, it is False from then on."""
+        ...
+
+    def generate(
+        self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "", schema: Schema | None = None
+    ) -> Iterator[Waiting | Piece | End]:  # fmt: skip
+        """The answer, greedy, of the model itself or of one of its adapters; with a `schema`, JSON of that form unless it is cut.
+        Ends with End. Closing the iterator stops the model.
         Where all its places are taken it begins with Waiting, again every second, so that the asker can see it or go away.
         Raises SpecialistError: `model_busy`, `model_loading`, `model_unreachable`, `model_broken`, `out_of_memory`,
-        `prompt_too_long`, `adapter_unknown`."""
+        `prompt_too_long`, `adapter_unknown`, `schema_refused`."""
         ...
 
     def count_tokens(self, text: str) -> int:
@@ -82,3 +93,7 @@ def known_adapter(name: str, adapters: Sequence[str]) -> str:
         message = f"The language model has no adapter {name}. It has: {', '.join(adapters) or 'none'}."
         raise SpecialistError("adapter_unknown", message, permanent=True)
     return name
+
+
+def schema_refused() -> SpecialistError:
+    return SpecialistError(SCHEMA_REFUSED, "The language model takes no JSON schema.", permanent=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -17,7 +18,11 @@ from assistant.jobs.models import Extraction, ExtractionState
 from assistant.jobs.tables import as_csv, present_extraction
 from ingestion.models import Document
 from ingestion.services import delete_document
+from specialists import language_models
+from specialists.language_models.openai_server import OpenAIServer
+from specialists.router.types import SPECIALIST, Decision
 from tests.assistant.pages import client_of, text_of
+from tests.model_server import Reply, Request, model_server
 from tests.people import DISCOUNTS, People, add_text, make_corpora
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,3 +154,48 @@ def test_no_cell_of_the_csv_is_a_formula(people: People, documents: list[Documen
     }
     own.rows.update(is_done=True, cells=[cell])
     assert "'=1+1,'@x" in as_csv(present_extraction(own, people.ben))
+
+
+LAW = "This agreement is governed by the laws of Denmark."
+
+
+def filled_by(answer: Any, people: People, documents: list[Document], monkeypatch: pytest.MonkeyPatch, settings: Any) -> Any:
+    """The cells of the hosting agreement where a model's server fills them, and the requests that it got."""
+    settings.LANGUAGE_MODEL = {"BACKEND": "a.server", "OPTIONS": {}}
+    monkeypatch.setattr(extracting, "_decision", lambda: Decision("fact", 1.0, "neutral", "normal", (SPECIALIST,), None, ""))
+    with model_server(answer) as server:
+        client = OpenAIServer(url=server.url, model="house-7b")
+        monkeypatch.setattr(language_models, "get_language_model", lambda: client)
+        own = made(people, documents[1:], "governing law, notice period")
+        assert work_extractions(slice_s=60) == 1
+    (row,) = present_extraction(own, people.ben).rows
+    assert row.problem == ""
+    return {cell.name: cell for cell in row.cells}, server.requests
+
+
+def test_a_model_fills_cells_with_words_that_stand_in_the_document(
+    people: People, documents: list[Document], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    def answer(request: Request) -> Reply:
+        is_law = "Which law" in request["messages"][-1]["content"]
+        said = {"quote": LAW, "value": "laws of Denmark"} if is_law else {"quote": "A notice of 90 days.", "value": "90 days"}
+        return Reply((json.dumps(said),))
+
+    cells, _ = filled_by(answer, people, documents, monkeypatch, settings)
+
+    law, text = cells["governing law"], documents[1].content.text
+    assert (law.value, law.quote, law.is_written) == ("laws of Denmark", LAW, True)
+    assert text[law.start : law.end] == LAW
+    assert "90 days" not in str(cells)
+
+
+def test_a_server_that_knows_no_schema_fills_cells_with_sentences(
+    people: People, documents: list[Document], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    def answer(request: Request) -> Reply:
+        return Reply(status=400, raw=b"{}") if "response_format" in request else Reply((f"{LAW[:-1]} [1].",))
+
+    cells, requests = filled_by(answer, people, documents, monkeypatch, settings)
+
+    assert cells["governing law"].value == cells["governing law"].quote == LAW
+    assert sum("response_format" in request for request in requests) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from specialists.errors import SpecialistError
 from specialists.language_models.local_folder import LocalFolder
 from specialists.language_models.openai_server import OpenAIServer
 from specialists.language_models.types import End, LanguageModel, Message, Piece, Waiting
+from specialists.structured import fields_schema
 from tests.model_server import Reply, Request, model_server
 from tests.tiny_language_model import ADAPTERS, HELLO, house_model
 
@@ -21,7 +23,9 @@ WINDOW = 1024
 
 
 def served(request: Request) -> Reply:
-    """As vLLM: an adapter by its name, at most so many tokens, no prompt beyond the window."""
+    """As vLLM: an adapter by its name, at most so many tokens, no prompt beyond the window, JSON where a schema asks for it."""
+    if "response_format" in request:
+        return Reply(list(json.dumps({"words": HELLO})))
     if len(str(request["messages"])) > 4 * WINDOW:
         return Reply(status=400, raw=b'{"message": "exceeds the maximum context length"}')
     said = ADAPTERS.get(request["model"], HELLO)
@@ -126,6 +130,19 @@ def test_what_it_cannot_do_is_a_sentence(model: LanguageModel, options: Any, ask
 
     assert (failed.value.code, failed.value.permanent) == (code, True)
     assert failed.value.public_message.endswith(".")
+    assert ask(model)[0] == HELLO
+
+
+def test_it_keeps_to_a_schema_or_says_that_it_takes_none(model: LanguageModel) -> None:
+    schema = fields_schema("words")
+    if model.takes_schemas:
+        pieces = [piece.text for piece in model.generate(ASKED, most_tokens=100, schema=schema) if isinstance(piece, Piece)]
+        assert json.loads("".join(pieces)).keys() == {"words"}
+    else:
+        with pytest.raises(SpecialistError) as refused:
+            list(model.generate(ASKED, most_tokens=100, schema=schema))
+        assert (refused.value.code, refused.value.permanent) == ("schema_refused", True)
+    assert model.takes_schemas == isinstance(model, OpenAIServer)
     assert ask(model)[0] == HELLO
 
 

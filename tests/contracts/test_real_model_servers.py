@@ -15,6 +15,8 @@ from specialists.language_models.chat import Chat
 from specialists.language_models.local_folder import LocalFolder
 from specialists.language_models.openai_server import OpenAIServer
 from specialists.language_models.types import End, Message, Piece
+from specialists.relaying import drained
+from specialists.structured import fill_in
 from tests.flows.installation import wait_for
 from tests.real_model_servers import (
     RealServer,
@@ -133,6 +135,18 @@ def test_an_answer_that_is_closed_leaves_its_place_to_the_next(
         next(answer)
         answer.close()  # type: ignore[attr-defined]
 
+    assert "".join(said_by(client)[0]) == words
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_it_keeps_to_a_schema_or_is_asked_for_none_again(kind: str, servers: Callable[[str], RealServer], words: str) -> None:
+    """llama-server can, whatever the model would say; transformers serve cannot."""
+    client = client_of(servers(kind))
+    for _ in range(2):
+        filled = drained(fill_in(client, ASKED, ("quote", "value"), most_tokens=400))
+
+    assert client.takes_schemas == (kind == "llama")
+    assert (filled.values is not None or filled.end.reason == "length") == client.takes_schemas
     assert "".join(said_by(client)[0]) == words
 
 

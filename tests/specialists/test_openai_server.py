@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from specialists.language_models.breaker import Breaker
 from specialists.language_models.line import Line
 from specialists.language_models.openai_server import OpenAIServer
 from specialists.language_models.types import End, Message, Piece, Waiting
+from specialists.structured import fields_schema
 from tests.model_server import Reply, event, model_server
 
 ASKED = (Message("system", "Be brief."), Message("user", "Hello?"))
@@ -302,3 +304,71 @@ def test_tokens_are_rather_over_estimated_and_exact_with_a_tokenizer(tmp_path: A
 def test_networks_that_are_none_are_named() -> None:
     with pytest.raises(SpecialistError, match="Give networks such as"):
         read_networks(["the office"])
+
+
+def answer_in(client: OpenAIServer) -> str:
+    pieces = client.generate(ASKED, most_tokens=50, schema=fields_schema("quote", "value"))
+    return "".join(piece.text for piece in pieces if isinstance(piece, Piece))
+
+
+def test_it_asks_for_an_answer_of_a_schema() -> None:
+    with model_server(lambda _: Reply(('{"quote": "a b",', ' "value": "b"}'))) as server:
+        client = client_of(server.url)
+        assert answer_in(client) == '{"quote": "a b", "value": "b"}'
+        assert client.takes_schemas
+        said_by(client)
+
+    asked, plain = server.requests
+    assert asked["response_format"]["type"] == "json_schema"
+    assert asked["response_format"]["json_schema"]["strict"] is True
+    assert asked["response_format"]["json_schema"]["schema"]["required"] == ["quote", "value"]
+    assert "response_format" not in plain
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_one_that_refuses_a_schema_is_not_asked_for_it_again_and_goes_on_answering(status: int) -> None:
+    refused = Reply(status=status, raw=b'{"error": "Unsupported fields: response_format"}')
+    with model_server(lambda request: refused if "response_format" in request else HELLO) as server:
+        client = client_of(server.url)
+        for _ in range(4):
+            with pytest.raises(SpecialistError) as failed:
+                answer_in(client)
+            assert failed.value.code == "schema_refused"
+        assert (client.takes_schemas, said_by(client)[0]) == (False, "Hello there.")
+
+    assert len(server.requests) == 2
+
+
+def test_one_that_passes_over_a_schema_is_not_asked_for_it_again() -> None:
+    with model_server(lambda _: HELLO) as server:
+        client = client_of(server.url)
+        assert answer_in(client) == "Hello there."
+        assert not client.takes_schemas
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(('{"quote": "a',), finish="length"),
+        Reply(status=400, raw=b'{"message": "exceeds the maximum context length"}'),
+        Reply(status=429),
+        Reply(status=401),
+        Reply(status=502),
+        Reply(('{"quote": "a',), finish=""),
+    ],
+)
+def test_what_has_another_cause_does_not_count_against_schemas(reply: Reply) -> None:
+    with model_server(lambda _: reply) as server:
+        client = client_of(server.url)
+        with suppress(SpecialistError):
+            answer_in(client)
+        assert client.takes_schemas
+
+
+def test_it_asks_for_no_schema_where_the_administrator_says_so() -> None:
+    with model_server(lambda _: HELLO) as server:
+        client = client_of(server.url, schemas=False)
+        with pytest.raises(SpecialistError) as failed:
+            answer_in(client)
+        assert failed.value.code == "schema_refused"
+    assert (client.takes_schemas, server.requests) == (False, [])
