@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,8 +16,7 @@ from specialists.language_models.chat import Chat
 from specialists.language_models.local_folder import LocalFolder
 from specialists.language_models.openai_server import OpenAIServer
 from specialists.language_models.types import End, Message, Piece
-from specialists.relaying import drained
-from specialists.structured import fill_in
+from specialists.structured import fields_schema
 from tests.flows.installation import wait_for
 from tests.real_model_servers import (
     RealServer,
@@ -140,13 +140,23 @@ def test_an_answer_that_is_closed_leaves_its_place_to_the_next(
 
 @pytest.mark.parametrize("kind", BOTH)
 def test_it_keeps_to_a_schema_or_is_asked_for_none_again(kind: str, servers: Callable[[str], RealServer], words: str) -> None:
-    """llama-server can, whatever the model would say; transformers serve cannot."""
-    client = client_of(servers(kind))
+    """llama-server can, whatever the model would say; transformers serve passes over it."""
+    client, place = client_of(servers(kind)), {"enum": ["court of Aarhus", "court of Ghent"]}
+    schema = {**fields_schema("place"), "properties": {"place": place}}
+    said, codes = [], []
     for _ in range(2):
-        filled = drained(fill_in(client, ASKED, ("quote", "value"), most_tokens=400))
+        try:
+            pieces = client.generate(ASKED, most_tokens=100, schema=schema)
+            said.append("".join(piece.text for piece in pieces if isinstance(piece, Piece)))
+        except SpecialistError as error:
+            codes.append(error.code)
 
     assert client.takes_schemas == (kind == "llama")
-    assert (filled.values is not None or filled.end.reason == "length") == client.takes_schemas
+    if kind == "llama":
+        assert codes == []
+        assert all(json.loads(text)["place"] in place["enum"] for text in said)
+    else:
+        assert (said, codes) == ([words], ["schema_refused"])
     assert "".join(said_by(client)[0]) == words
 
 
