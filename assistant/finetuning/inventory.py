@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from assistant.finetuning.folders import adapter_folder
 from assistant.finetuning.models import SmallerModel, SpecialistVersion, VersionState
@@ -137,7 +138,7 @@ def _smaller(viewer: User) -> Iterator[ShownModel]:
         old, new = row.figures["tokens_per_second"]
         yield ShownModel(
             "Smaller model", path.name, f"Of the specialist {row.specialist}.", "Kept" if row.is_kept else "Loses too much",
-            row.figures["bytes"][1] if is_there else None, "", (f"Of: {row.parent}", ", ".join(row.made_by).capitalize()),
+            row.figures["bytes"][1] if is_there else None, "", (f"Of: {row.parent}", capfirst(", ".join(row.made_by))),
             (row.verdict, f"{old:g} → {new:g} tokens a second", *map(_compared, row.figures["comparisons"])),
             "" if is_there else "It is not on this host any more.",
         )  # fmt: skip
