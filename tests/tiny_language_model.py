@@ -94,7 +94,9 @@ def make_tokenizer(*texts: str, vocabulary: int = 400, is_split: bool = True) ->
     )  # fmt: skip
     text = ["Full-time employees receive 27 days of paid annual leave. Parental leave lasts 18 weeks at full pay."]
     tokenizer.train_from_iterator([*text, *texts] * 3 if is_split else texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>", chat_template=TEMPLATE)
+    # Without an unknown token of its own, transformers gives a Qwen2 tokenizer one more token than the network has.
+    named = dict.fromkeys(("eos_token", "pad_token", "unk_token"), "<|end|>")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=TEMPLATE, **named)
 
 
 def make_model(
