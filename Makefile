@@ -6,7 +6,7 @@ TEST_PROCESSES ?= 2
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run prepare test lint format llama-server system-packages reset
+.PHONY: help run prepare test lint format llama-server quantiser system-packages reset
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -48,6 +48,13 @@ format: .venv/.installed-dev ## put the code in shape
 
 llama-server: .venv/.installed ## build llama.cpp's server into .llama
 	@bin/build-llama-server
+
+.quantiser/.installed: requirements-quantise.txt
+	$(PYTHON) -m venv .quantiser
+	.quantiser/bin/pip install --quiet -r requirements-quantise.txt
+	@touch $@
+
+quantiser: .quantiser/.installed ## install what makes GPTQ and AWQ into .quantiser
 
 reset: ## forget all data of this installation
 	rm -rf $${INTRAMURAL_DATA:-var}

@@ -277,6 +277,8 @@ FINETUNING_DEVICES = env_int("FINETUNING_DEVICES", 1, minimum=1)
 FINETUNING_EMBEDDED = env_bool("FINETUNING_EMBEDDED", default=True)
 # llama.cpp's converter, quantiser and server as bin/build-llama-server makes them, for compress_model --gguf.
 LLAMA_CPP_DIR = Path(env_str("LLAMA_CPP_DIR") or BASE_DIR / ".llama")
+# The Python of the environment that make quantiser makes, for compress_model --method.
+QUANTISER_PYTHON = Path(env_str("QUANTISER_PYTHON") or BASE_DIR / ".quantiser" / "bin" / "python")
 MILVUS = {
     "uri": env_str("MILVUS_URI", "http://127.0.0.1:19530"),
     "token": env_secret("MILVUS_TOKEN"),

@@ -13,6 +13,7 @@ from assistant.finetuning.models import DataSet, SmallerModel, Specialist, Split
 from assistant.finetuning.registry import in_use
 from assistant.finetuning.rows import rows_of, to_judge
 from ingestion.connections import lend_connection
+from specialists.compression.calibrated import check_calibrated, write_calibrated
 from specialists.compression.compressing import compress
 from specialists.compression.distilling import Distillation, distil
 from specialists.compression.fewer_bits import check_bits, write_bits
@@ -33,9 +34,12 @@ from specialists.language_models.local_folder import LocalFolder
 NOTHING = (
     "Say what to do: how many layers to leave out (--layers N), how many weights (--sparsity 0.5 or 2:4), which version to merge "
     "(--merge VERSION), which smaller model is to learn from this one (--student FOLDER), or in which form it is to be stored "
-    "(--bits 8, --gguf q8_0)."
+    "(--bits 8, --bits 4 --method gptq, --gguf q8_0)."
 )
 SEVERAL = "Give one of --merge, --student, and --layers or --sparsity: the result of one can be the base of the next."
+
+NO_BITS = "Say in how many bits --method is to store it: --bits 4, or --bits 8."
+ZEROS = "Give one of --sparsity and --method: what rounds by the rows does not look after zeros."
 
 WINDOW = 8192  # tokens, as when people ask
 
@@ -52,6 +56,7 @@ class Wish:
     teacher_is_base: bool = False
     training: FinetuneRecipe | None = None
     bits: int | None = None
+    method: str = ""
     gguf: str = ""
 
     @property
@@ -64,6 +69,8 @@ class Wish:
         ways = sum((self.is_cut, self.merge is not None, self.student is not None))
         if ways > 1:
             return SEVERAL
+        if self.method and (not self.bits or self.sparsity):
+            return ZEROS if self.bits else NO_BITS
         return "" if ways or self.is_stored_anew else NOTHING
 
     @property
@@ -75,7 +82,7 @@ class Wish:
             (self.layers > 0, f"{self.layers} layers left out"),
             (self.sparsity is not None, f"weights taken out, {self.sparsity}"),
             (self.is_cut and self.training is not None, "healed"),
-            (bool(self.bits), f"{self.bits} bits"),
+            (bool(self.bits), f"{self.bits} bits{f', {self.method.upper()}' if self.method else ''}"),
             (bool(self.gguf), f"GGUF {self.gguf}"),
         )
         return [words for is_done, words in said if is_done]
@@ -109,11 +116,7 @@ def make_smaller(making: Making, wish: Wish) -> CompressionReport:
     """Make the model and judge it beside the one that it comes from. Raises SpecialistError."""
     _check(wish)
     whole, adapter = _made(making, wish)
-    made = whole
-    if wish.bits:
-        made = write_bits(whole, wish.bits, wish.output, device=chosen_device(settings.FINETUNING_DEVICE))
-    elif wish.gguf:
-        write_gguf(whole, wish.gguf, wish.output, Tools(settings.LLAMA_CPP_DIR))
+    made = _stored(making, wish, whole)
     rows = plant(list(to_judge(making.data_set).values()), seed=making.data_set.seed)
     lend_connection()
     try:
@@ -130,6 +133,39 @@ def make_smaller(making: Making, wish: Wish) -> CompressionReport:
     report = report_on(before, after)
     _keep(making, wish, report)
     return report
+
+
+def _stored(making: Making, wish: Wish, whole: ModelFolder) -> ModelFolder:
+    """In the form that is wanted. What was made before it, perhaps in hours, is not lost with it."""
+    try:
+        if wish.bits and wish.method:
+            return _calibrated(making, wish, whole, wish.bits)
+        if wish.bits:
+            return write_bits(whole, wish.bits, wish.output, device=chosen_device(settings.FINETUNING_DEVICE))
+        if wish.gguf:
+            write_gguf(whole, wish.gguf, wish.output, Tools(settings.LLAMA_CPP_DIR))
+    except SpecialistError as error:
+        if whole.path == making.base.path:
+            raise
+        message = (
+            f"{error.public_message} The whole model is in {whole.path}: set FINETUNING_BASE to it and give the last option "
+            "alone, or delete it."
+        )
+        raise SpecialistError("not_stored", message) from error
+    return whole
+
+
+def _calibrated(making: Making, wish: Wish, whole: ModelFolder, bits: int) -> ModelFolder:
+    rows = rows_of(making.data_set, Split.TRAIN)
+    lend_connection()
+    made = write_calibrated(
+        whole, rows, wish.output, method=wish.method, bits=bits, python=settings.QUANTISER_PYTHON,
+        device=chosen_device(settings.FINETUNING_DEVICE), on_wait=making.goes_on,
+    )  # fmt: skip
+    shared = f"{made.group} weights share a scale" if made.group else "the weights of an output share a scale"
+    making.say(f"Rounded to {bits} bits by {wish.method.upper()} on {made.rows} of the rows; {shared}.")
+    making.say("The product's own process makes the numbers whole again when it loads them; for vLLM they stay packed.")
+    return made.folder
 
 
 def _keep(making: Making, wish: Wish, report: CompressionReport) -> None:
@@ -151,7 +187,9 @@ def _keep(making: Making, wish: Wish, report: CompressionReport) -> None:
 def _check(wish: Wish) -> None:
     """What can be seen before anything is made. Raises SpecialistError."""
     check_free(wish.output)
-    if wish.bits:
+    if wish.method:
+        check_calibrated(settings.QUANTISER_PYTHON)
+    elif wish.bits:
         check_bits(wish.bits)
     if wish.gguf:
         check_gguf(wish.gguf, wish.output, Tools(settings.LLAMA_CPP_DIR))

@@ -22,12 +22,17 @@ def check_bits(bits: int) -> None:
         raise SpecialistError("package_missing", message, permanent=True)
 
 
+def check_whole(folder: ModelFolder) -> None:
+    """Raises SpecialistError `quantised_already`."""
+    if folder.quantised_by:
+        message = f"The model in {folder.path} is quantised already, by {folder.quantised_by}. Take the whole one."
+        raise SpecialistError("quantised_already", message, permanent=True)
+
+
 def write_bits(folder: ModelFolder, bits: int, output: Path, *, device: str) -> ModelFolder:
     """Four bits are NF4 (Dettmers et al. 2023), eight are LLM.int8 (Dettmers et al. 2022). Raises SpecialistError."""
     check_free(output)
     check_bits(bits)
-    if folder.quantised_by:
-        message = f"The model in {folder.path} is quantised already, by {folder.quantised_by}. Take the whole one."
-        raise SpecialistError("quantised_already", message, permanent=True)
+    check_whole(folder)
     write_folder(load_network(folder, device=device, quantisation=KINDS[bits]), folder, output)
     return read_model_folder(output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,16 @@ from specialists.errors import SpecialistError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+COMPRESSED = "compressed-tensors"  # a folder of this method is made whole when it is loaded
+PACKED, BESIDE_PACKED = ".weight_packed", (".weight_scale", ".weight_zero_point", ".weight_shape", ".weight_g_idx")
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """`positions`: the longest text that the model was made for, in tokens. `parameters`: how many numbers its weights have;
-    `stored_bytes`: what they take on disk. `quantised_by`: the method that its files are quantised with already, or nothing."""
+    """`positions`: the longest text that the model was made for, in tokens. `parameters`: how many numbers its weights have,
+    unpacked where they are compressed-tensors; `stored_bytes`: what they take on disk. `quantised_by`: the method that its files
+    are quantised with already, or nothing."""
 
     path: Path
     weights: tuple[Path, ...]
@@ -66,16 +69,33 @@ def read_model_folder(path: Path) -> ModelFolder:
         raise SpecialistError("no_chat_template", message, permanent=True)
     text, quantisation = config.get("text_config"), config.get("quantization_config")
     positions = (text if isinstance(text, dict) else config).get("max_position_embeddings")
-    shapes = [shape for file in weights for shape in tensor_shapes(file).values()]
+    shapes = {name: shape for file in weights for name, shape in tensor_shapes(file).items()}
+    method = str(quantisation.get("quant_method", "another method")) if isinstance(quantisation, dict) else ""
     return ModelFolder(
         path=path,
         weights=weights,
         positions=positions if isinstance(positions, int) and positions > 0 else 0,
-        parameters=sum(math.prod(shape) for shape in shapes),
+        parameters=_numbers(shapes, _packed_together(quantisation) if method == COMPRESSED else 0),
         stored_bytes=sum(file.stat().st_size for file in weights),
-        quantised_by=str(quantisation.get("quant_method", "another method")) if isinstance(quantisation, dict) else "",
+        quantised_by=method,
         known_as=str(config.get("_name_or_path") or ""),
     )
+
+
+def _numbers(shapes: Mapping[str, Shape], packed: int) -> int:
+    """`packed`: how many of them are in each integer of a packed tensor, whose scales are then none of them; 0: nothing is."""
+    if not packed:
+        return sum(math.prod(shape) for shape in shapes.values())
+    own = {name: math.prod(shape) for name, shape in shapes.items() if not name.endswith(BESIDE_PACKED)}
+    return sum(count * packed if name.endswith(PACKED) else count for name, count in own.items())
+
+
+def _packed_together(quantisation: Any) -> int:
+    try:
+        bits = next(iter(quantisation["config_groups"].values()))["weights"]["num_bits"]
+        return 32 // bits or 1
+    except (KeyError, TypeError, AttributeError, StopIteration, ZeroDivisionError):
+        return 1
 
 
 def tensor_shapes(path: Path) -> dict[str, Shape]:

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from specialists.errors import SpecialistError
-from specialists.language_models.folders import ModelFolder, broken
+from specialists.language_models.folders import COMPRESSED, ModelFolder, broken
 from specialists.language_models.memory import ALL_GPUS, check_room, memory_errors_named, out_of_memory
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ def load_network(folder: ModelFolder, *, device: str, quantisation: str) -> Any:
     if quantisation:  # None would undo what the folder is stored with: its integers would be read as the numbers themselves
         options["quantization_config"] = _quantisation(quantisation, dtype)
     try:
+        if folder.quantised_by == COMPRESSED:
+            options["config"] = _made_whole(folder)
         with memory_errors_named():
             network, said = AutoModelForCausalLM.from_pretrained(
                 folder.path, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
@@ -76,6 +78,16 @@ def _is_spilt(network: Any) -> bool:
 def _placing(device: str) -> Any:
     """Of several GPUs, the library gives each some of the layers, and moves what passes through them."""
     return "balanced" if device == ALL_GPUS else {"": device}
+
+
+def _made_whole(folder: ModelFolder) -> Any:
+    """The configuration with which packed weights become numbers as they are read. The library's other way does so at the first
+    token, in no less memory, and cannot read four bits with zero points."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
+    config.quantization_config = {**config.quantization_config, "dequantize": True}
+    return config
 
 
 def _quantisation(bits: str, dtype: Any) -> Any:

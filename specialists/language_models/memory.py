@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from specialists.errors import SpecialistError
-from specialists.language_models.folders import ModelFolder
+from specialists.language_models.folders import COMPRESSED, ModelFolder
 
 BYTES = {"": {"cpu": 4.0, "cuda": 2.0}, "8bit": {"cpu": 1.2, "cuda": 1.2}, "4bit": {"cpu": 0.7, "cuda": 0.7}}  # per number
 BESIDES = 1.1  # buffers, the beginnings of an answer
@@ -19,7 +19,8 @@ _MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
 def needed_bytes(folder: ModelFolder, *, device: str, quantisation: str) -> int:
-    weights = folder.stored_bytes if folder.quantised_by else folder.parameters * BYTES[quantisation][device.partition(":")[0]]
+    is_as_stored = bool(folder.quantised_by) and folder.quantised_by != COMPRESSED
+    weights = folder.stored_bytes if is_as_stored else folder.parameters * BYTES[quantisation][device.partition(":")[0]]
     return int(weights * BESIDES)
 
 

@@ -15,13 +15,14 @@ from django.core.management import CommandError, call_command
 from assistant.finetuning.editing import create_specialist
 from assistant.finetuning.models import DataSet
 from ingestion.services import create_corpus
-from specialists.compression import fewer_bits, lessons
+from specialists.compression import calibrated, fewer_bits, lessons
 from specialists.finetuning import judging
 from specialists.language_models.folders import read_model_folder
 from tests.assistant.finetuning_rows import make_data_set, make_row
 from tests.assistant.pages import client_of, text_of
 from tests.assistant.rows import make_document
 from tests.people import People
+from tests.quantiser import PYTHON, needs_quantiser, stand_in
 from tests.real_model_servers import llama_folder, needs_llama
 from tests.specialists.conftest import one_core  # noqa: F401 - a fixture
 from tests.tiny_language_model import make_unread_model
@@ -78,6 +79,8 @@ def test_what_cannot_be_done_is_said_before_anything_is_made(tmp_path: Path) -> 
         ([], "Say what to do"),
         (["--sparsity", "half"], "The sparsity must be 2:4, or a share"),
         (["--layers", "3"], "Leave out at most 1 of them"),
+        (["--method", "gptq"], "Say in how many bits --method is to store it"),
+        (["--method", "awq", "--bits", "4", "--sparsity", "0.5"], "Give one of --sparsity and --method"),
     ]:
         with pytest.raises(CommandError, match=says):
             told("--output", tmp_path / "smaller", *options)
@@ -110,6 +113,53 @@ def test_a_missing_tool_or_package_is_named_with_what_to_install(
         told("--output", tmp_path / "house", "--bits", "8")
     with pytest.raises(CommandError, match="--gguf: not allowed with argument --bits"):
         told("--output", tmp_path / "house", "--bits", "8", "--gguf", "q8_0")
+    settings.QUANTISER_PYTHON = tmp_path / "python"
+    with pytest.raises(CommandError, match=r"The quantiser is not there: .* Install it with make quantiser"):
+        told("--output", tmp_path / "house", "--bits", "4", "--method", "gptq")
+    settings.QUANTISER_PYTHON = stand_in(tmp_path)
+    monkeypatch.setattr(calibrated, "find_spec", lambda package: None)
+    with pytest.raises(CommandError, match="needs the package compressed-tensors, and that is not installed"):
+        told("--output", tmp_path / "house", "--bits", "4", "--method", "gptq")
+    assert not (tmp_path / "house").exists()
+
+
+@pytest.mark.usefixtures("data_set")
+def test_what_was_made_before_the_rounding_failed_is_kept(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.QUANTISER_PYTHON = stand_in(tmp_path, "raise RuntimeError('no room')")
+    monkeypatch.setattr(calibrated, "find_spec", lambda package: object())
+
+    with pytest.raises(
+        CommandError, match=r"it said: RuntimeError: no room\. The whole model is in .*/house-whole: set FINETUNING"
+    ):
+        told("--output", tmp_path / "house", "--layers", "1", "--heal", "0", "--bits", "4", "--method", "gptq")
+    assert read_model_folder(tmp_path / "house-whole").parameters < read_model_folder(tmp_path / "base-tiny").parameters
+    with pytest.raises(CommandError, match=r"it said: RuntimeError: no room\.$"):
+        told("--output", tmp_path / "other", "--bits", "4", "--method", "gptq")
+    assert [path.name for path in tmp_path.glob("*other*")] == []
+
+
+@pytest.mark.slow
+@needs_quantiser
+@pytest.mark.usefixtures("data_set")
+@pytest.mark.parametrize("method", ["gptq", "awq"])
+def test_a_model_rounded_by_the_rows_is_judged_beside_the_whole(method: str, settings: Any, tmp_path: Path) -> None:
+    settings.QUANTISER_PYTHON = PYTHON
+
+    said = told("--output", tmp_path / "fewer", "--bits", 4, "--method", method)
+
+    assert f"Rounded to 4 bits by {method.upper()} on 12 of the rows; 64 weights share a scale." in said
+    lines = {line[:20].strip(): line[20:].split() for line in said.splitlines()}
+    assert lines["model"] == ["base-tiny", "→", "fewer"]
+    assert float(lines["MiB on disk"][2]) < float(lines["MiB on disk"][0])
+    assert lines["MiB in memory"][0] == lines["MiB in memory"][2]
+    assert lines["numbers"][0] == lines["numbers"][2]
+    assert float(lines["tokens a second"][2]) > 0
+    assert "Nothing is lost beyond its margin." in said or "It loses more than its margin" in said
+    assert read_model_folder(tmp_path / "fewer").quantised_by == "compressed-tensors"
+    page = text_of(client_of(User.objects.get(username="olga")), "/manage/models/")
+    assert f"4 bits, {method.upper()}" in page
+    with pytest.raises(CommandError, match="is there already"):
+        told("--output", tmp_path / "fewer", "--bits", 4, "--method", method)
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from assistant.finetuning.claims import STOPPED
 from assistant.finetuning.folders import find_base
 from assistant.finetuning.models import DataSet, Specialist
 from assistant.finetuning.smaller import Making, Wish, make_smaller
+from specialists.compression.calibrated import METHODS
 from specialists.compression.gguf import KINDS
 from specialists.compression.reporting import CompressionReport
 from specialists.compression.sparsity import Sparsity
@@ -54,8 +55,11 @@ class Command(BaseCommand):
         parser.add_argument("--learning-rate", type=float, default=usual.learning_rate)
         parser.add_argument("--r", type=int, default=usual.r, help="the rank of what the training adds")
         form = parser.add_mutually_exclusive_group()
-        form.add_argument("--bits", type=int, choices=[8, 4], help="store it in so many bits, by bitsandbytes")
+        form.add_argument("--bits", type=int, choices=[8, 4], help="store it in so many bits")
         form.add_argument("--gguf", default="", choices=KINDS, help="make a GGUF file of it, by llama.cpp's converter")
+        parser.add_argument(
+            "--method", default="", choices=METHODS, help="how --bits rounds: by the rows; bitsandbytes otherwise"
+        )
         parser.add_argument("--data-set", type=int, help="number; the newest by default")
 
     def handle(self, *args: Any, name: str, output: Path, **options: Any) -> None:
@@ -100,7 +104,7 @@ def _wish(output: Path, options: dict[str, Any]) -> Wish:
     return Wish(
         output, layers=options["layers"], sparsity=Sparsity.read(options["sparsity"]) if options["sparsity"] else None,
         merge=options["merge"], student=options["student"], teacher_is_base=options["teacher"] == "base", training=training,
-        bits=options["bits"], gguf=options["gguf"],
+        bits=options["bits"], method=options["method"] or "", gguf=options["gguf"],
     )  # fmt: skip
 
 
