@@ -39,7 +39,7 @@ def house_model() -> tuple[Path, Path]:
 
 def make_endless_model(folder: Path) -> Path:
     """It begins its words again and again, and comes to no end."""
-    return make_model(folder, "one two three " * 12, family="llama", steps=150)
+    return make_model(folder, "one two three " * 12, family="llama", steps=150, ends=False)
 
 
 def make_unread_model(folder: Path, family: str = "qwen2", *, layers: int = 2) -> Path:
@@ -101,15 +101,16 @@ def make_tokenizer(*texts: str, vocabulary: int = 400, is_split: bool = True) ->
 
 def make_model(
     folder: Path, says: str = HELLO, *, family: str = "qwen2", steps: int = 300, lengths: Sequence[int] = LENGTHS,
-    knows: str = "",
+    knows: str = "", ends: bool = True,
 ) -> Path:  # fmt: skip
-    """A folder as save_pretrained writes it. Of a text that its tokenizer `knows` the tokens are few."""
+    """A folder as save_pretrained writes it. Of a text that its tokenizer `knows` the tokens are few. Not
+    `ends`: it learns no end of what it says."""
     import torch
 
     torch.manual_seed(1)
     tokenizer = make_tokenizer(knows, vocabulary=700) if knows else make_tokenizer()
     network = _network(family, len(tokenizer))
-    _teach(network, tokenizer, says, steps=steps, rate=1e-2, lengths=lengths)
+    _teach(network, tokenizer, says, steps=steps, rate=1e-2, lengths=lengths, ends=ends)
     network.generation_config.eos_token_id = tokenizer.eos_token_id
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -152,11 +153,13 @@ def _network(family: str, vocabulary: int, layers: int = 2, **options: Any) -> A
     return model(config(vocab_size=vocabulary, **options, **sizes, **heads))
 
 
-def _teach(network: Any, tokenizer: Any, says: str, *, steps: int, rate: float, lengths: Sequence[int] = LENGTHS) -> None:
+def _teach(
+    network: Any, tokenizer: Any, says: str, *, steps: int, rate: float, lengths: Sequence[int] = LENGTHS, ends: bool = True
+) -> None:  # fmt: skip
     """Until it says the words after any beginning."""
     import torch
 
-    answer = tokenizer(f"<|assistant|>{says}<|end|>", add_special_tokens=False)["input_ids"]
+    answer = tokenizer(f"<|assistant|>{says}{'<|end|>' if ends else ''}", add_special_tokens=False)["input_ids"]
     dice = random.Random(5)
     wanted = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(wanted, lr=rate)
