@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -100,7 +101,7 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
         found, chunks = passages_of(row, row.summary_of)
     else:
         found, chunks, before = _search(row, partitions, timings)
-    yield Sources(row.corpora_searched, len(found.hits))
+    yield Sources(row.corpora_searched, len(found.hits), tuple(hit.id for hit in found.hits))
 
     since = time.perf_counter()
     found, chunks, outcome, choice = yield from _read(row, decision, found, chunks)
@@ -235,8 +236,9 @@ def _read(
     while True:
         choice = _choose_adapter(row, decision, [chunks[hit.id] for hit in found.hits])
         question = Question(
-            row.standalone_question, found, evidence_of(found, chunks), chunks, lambda: _is_wanted(row), adapter=choice.adapter
-        )
+            row.standalone_question, found, evidence_of(found, chunks), chunks, lambda: _is_wanted(row),
+            partial(_is_readable, row, [hit.id for hit in found.hits], choice.adapter), choice.adapter,
+        )  # fmt: skip
         outcome = yield from run_cascade(decision, question, tiers)
         uses += outcome.uses
         left = _second_gate(row, found.hits)
@@ -272,6 +274,15 @@ def _is_wanted(row: Answer) -> bool:
     try:
         lease = timezone.now() + LEASE
         return bool(Answer.objects.filter(pk=row.pk, state__in=OPEN_STATES).update(lease_until=lease))
+    finally:
+        lend_connection()
+
+
+def _is_readable(row: Answer, passages: Collection[int], adapter: str) -> bool:
+    """Asked before each sentence of an answer that is being written: it may have words of any of them."""
+    try:
+        left = searchable_chunks(row.conversation, passages).count()
+        return left == len(passages) and (not adapter or may_use(adapter, [partition.pk for partition in _authorize(row)]))
     finally:
         lend_connection()
 

@@ -20,10 +20,12 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """How much was searched, and how many passages went to the model after the second gate."""
+    """How much was searched, and how many passages went to the model after the second gate. `ids`: which, for whoever passes the
+    model's words on."""
 
     corpora: int
     passages: int
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import copy
@@ -24,8 +24,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from assistant.errors import LOST, UNEXPECTED
-from assistant.events import AnswerEvent, Failed, Finished, Queued
+from assistant.events import AnswerEvent, Failed, Finished, Queued, Sentence, Sources
 from assistant.models import Answer, AnswerState
+from assistant.permissions import searchable_chunks
 from ingestion.connections import in_thread, lend_connection
 
 logger = logging.getLogger(__name__)
@@ -140,7 +141,8 @@ async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
     """The events of an answer: all of them in the process that makes it, its end elsewhere and later.
 
     Ends after Finished or Failed, or when access is lost. The caller has passed the answer's gate; it is passed again every
-    few seconds.
+    few seconds. What a model is writing is left out once its asker may no longer read all that the model had before it, also for
+    whoever comes late.
     """
     channel = _channels.get(answer_id)
     if channel is None:
@@ -149,6 +151,7 @@ async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
         return
     seen, checked = 0, time.monotonic()
     before: int | None = None
+    hearing = _Hearing(answer_id)
     while True:
         if time.monotonic() - checked >= RECHECK_S:  # by the clock: sentences may come without a pause
             if not await in_thread(lambda: _may_follow(answer_id, user)):
@@ -157,6 +160,8 @@ async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
         while seen < len(channel.events):
             event = channel.events[seen]
             seen += 1
+            if not await hearing.may_be_told(event):
+                continue
             yield event
             if isinstance(event, Finished | Failed):
                 return
@@ -164,6 +169,31 @@ async def follow(answer_id: int, user: User) -> AsyncIterator[AnswerEvent]:
             yield Queued(before := now)
         with suppress(TimeoutError):
             await asyncio.wait_for(channel.bell_after(seen).wait(), RECHECK_S)
+
+
+class _Hearing:
+    """Whether one who follows an answer may still hear what is written of it."""
+
+    def __init__(self, answer_id: int) -> None:
+        self._answer_id = answer_id
+        self._passages: tuple[int, ...] = ()
+        self._checked = -RECHECK_S
+        self._is_over = False
+
+    async def may_be_told(self, event: AnswerEvent) -> bool:
+        if isinstance(event, Sources):
+            self._passages = event.ids
+        if not isinstance(event, Sentence) or event.is_recorded:  # a recorded one is shown as its reader may see it
+            return True
+        if not self._is_over and time.monotonic() - self._checked >= RECHECK_S:
+            self._is_over = not await in_thread(lambda: _may_read_all(self._answer_id, self._passages))
+            self._checked = time.monotonic()
+        return not self._is_over
+
+
+def _may_read_all(answer_id: int, passages: Collection[int]) -> bool:
+    row = Answer.objects.select_related("conversation").filter(pk=answer_id).first()
+    return row is not None and searchable_chunks(row.conversation, passages).count() == len(passages)
 
 
 def _before(answer_id: int) -> int | None:

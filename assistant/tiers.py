@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from specialists.writing import Draft
 
 STOPPED = "stopped"  # the code of what is raised when the asker no longer waits
+GONE = "passages_gone"
 LEAST_SUPPORT = 0.5  # of a written answer's sentences: with less, what is left would say something else than was written
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question with what was found for it. `evidence`: the passages that the asker may read, best first, all of them in
-    `chunks`. `is_wanted`: whether the asker still waits for the answer; `adapter`: of the specialist that is to write it, all of
+    `chunks`. `is_wanted`: whether the asker still waits for the answer; `is_readable`: whether they may still read all of the
+    evidence, and use the adapter; `adapter`: of the specialist that is to write it, all of
     whose documents the asker may read; empty for the base model."""
 
     text: str
@@ -38,6 +40,7 @@ class Question:
     evidence: Sequence[Evidence]
     chunks: Mapping[int, Chunk]
     is_wanted: Callable[[], bool] = lambda: True
+    is_readable: Callable[[], bool] = lambda: True
     adapter: str = ""
 
 
@@ -115,7 +118,8 @@ def writer_of(question: Question) -> tuple[LanguageModel, str]:
 def tell(
     question: Question, writing: Generator[ComposedSentence | Waiting | Progress, None, Draft], model: LanguageModel, adapter: str
 ) -> Trying:
-    """The sentences as they are written, and the attempt that they make."""
+    """The sentences as they are written, each while its asker may read all that the model had before it, and the attempt that
+    they make."""
     before: int | None = None
     while True:
         try:
@@ -129,6 +133,9 @@ def tell(
         elif isinstance(told, Progress):
             yield Reading(told.done, told.total)
         else:
+            if not question.is_readable():
+                writing.close()
+                raise SpecialistError(GONE, "A passage that the model had before it was deleted or closed to its asker.")
             yield Sentence(told.text, tuple(place + 1 for place in told.quotes), layout=told.layout, is_recorded=False)
         if not question.is_wanted():
             writing.close()  # which stops the model

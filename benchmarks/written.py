@@ -18,7 +18,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -191,12 +190,11 @@ async def one(
 def recorded(installation: Any) -> dict[int, dict[str, Any]]:
     script = (
         "import json\nfrom assistant.models import Answer\n"
-        "print(json.dumps({row.pk: [row.route, row.timings_ms, row.refusal.get('route', '')] for row in Answer.objects.all()}))"
+        "print(json.dumps({row.pk: [row.route, row.timings_ms] for row in Answer.objects.all()}))"
     )
     printed = installation.manage("shell", "-v", "0", "-c", script)
     return {
-        int(pk): {"route": route, "timings": timings, "reason": reason}
-        for pk, (route, timings, reason) in json.loads(printed.splitlines()[-1]).items()
+        int(pk): {"route": route, "timings": timings} for pk, (route, timings) in json.loads(printed.splitlines()[-1]).items()
     }
 
 
@@ -222,7 +220,6 @@ def at_once(asked: Sequence[dict[str, Any]], notes: dict[int, Any], kept: dict[i
         "streams": len(asked),
         "finished": sum(item["is_done"] for item in asked),
         "written": sum(kept[item["answer"]]["route"] == "specialist" for item in asked),
-        "not_written": Counter(row["reason"] for item in asked if (row := kept[item["answer"]])["route"] != "specialist"),
         "most_written_at_the_same_time": max(sum(start <= begin < end for start, end in spans) for begin, _ in spans),
         "sentences": sum(len(item["came"]) for item in asked),
         "sentence_from_the_model_to_the_reader_ms": spread(delays(asked, notes), 1000),

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
-from assistant import answering
+from assistant import answering, streams
 from assistant.answering import answer
 from assistant.cascading import run_cascade
+from assistant.events import AnswerEvent, Finished, Sentence
 from assistant.ledger.models import TierUse
 from assistant.models import Answer, AnswerState
 from assistant.services import create_answer, stop_answer
@@ -148,14 +150,17 @@ def test_a_document_deleted_meanwhile_leaves_no_word_and_fails_no_answer(
     assert row.route != "specialist"
     assert "40 weeks" not in row.text
     assert {citation.document.title for citation in row.citations.all()} <= {"Leave policy"}
-    assert tries_of(row)[0] == ("specialist", "answered")
+    assert tries_of(row)[0] == ("specialist", "failed")
 
 
-@pytest.mark.parametrize(
+LOSSES = pytest.mark.parametrize(
     "lose",
     [lambda ben: ben.groups.clear(), lambda ben: User.objects.filter(pk=ben.pk).update(is_active=False)],
     ids=["group", "account"],
 )
+
+
+@LOSSES
 def test_access_lost_meanwhile_leaves_no_word(
     people: People, sales_document: Document, scribe: Scribe, lose: Callable[[User], object]
 ) -> None:
@@ -165,6 +170,41 @@ def test_access_lost_meanwhile_leaves_no_word(
 
     assert row.state in (AnswerState.ANSWERED, AnswerState.ABSTAINED)
     assert "40 weeks" not in f"{row.text}{row.refusal}"
+
+
+@LOSSES
+def test_no_sentence_is_told_once_access_is_lost(
+    people: People, sales_document: Document, scribe: Scribe, lose: Callable[[User], object]
+) -> None:
+    """The first is complete when the second is begun; it was told, and is not told to whoever opens the page anew."""
+    row = create_answer(user=people.ben, question=QUESTION)
+    Answer.objects.filter(pk=row.pk).update(state=AnswerState.ANSWERING)
+    events: list[AnswerEvent] = []
+    told = []
+    for event in answer(row):
+        events.append(event)
+        if isinstance(event, Sentence) and not event.is_recorded:
+            told.append(event.text)
+            assert sentences_heard(row.pk, people.ben, events) == told[:1]
+            lose(people.ben)
+            assert sentences_heard(row.pk, people.ben, events) == []
+
+    assert told == ["Parental leave in Sales lasts 40 weeks at full pay."]
+    assert scribe.written == 3  # of which the second was complete, and not told
+
+
+def sentences_heard(answer_id: int, user: User, events: Sequence[AnswerEvent]) -> list[str]:
+    """What is told to one who comes now, while the answer is being written."""
+
+    async def hear() -> list[str]:
+        return [event.text async for event in streams.follow(answer_id, user) if isinstance(event, Sentence)]
+
+    channel = streams._channels[answer_id] = streams.Channel()
+    channel.events = [*events, Finished(AnswerState.STOPPED)]
+    try:
+        return async_to_sync(hear)()
+    finally:
+        streams._channels.pop(answer_id)
 
 
 def test_the_reader_does_not_quote_what_went_while_it_read(
