@@ -17,6 +17,7 @@ from assistant.cascading import Outcome, run_cascade
 from assistant.errors import UNEXPECTED
 from assistant.jobs.extractions import KILLER, MOST_ATTEMPTS, Claim, claim_extraction, finish, hold, record_row, release
 from assistant.jobs.models import ExtractionRow
+from assistant.ledger.models import TierUse
 from assistant.ledger.prices import costs_of
 from assistant.limits.using import count_work
 from assistant.reranking.using import movable
@@ -95,8 +96,14 @@ def _read_cell(claim: Claim, user: User, document: Document, asked: str) -> Cell
     _charge(claim, user, outcome)
     attempt = outcome.attempt
     if attempt is None or not attempt.composition.is_answered:
-        return {"confidence": attempt.confidence if attempt else None}
+        return {"confidence": attempt.confidence if attempt else None, "problem": _problem_of(outcome)}
     return _cell(attempt, question.chunks)
+
+
+def _problem_of(outcome: Outcome) -> str:
+    """Why the language model did not work: a field that only the reader looked for may be in the document all the same."""
+    failed = (use for use in outcome.uses if use.tier == SPECIALIST and use.outcome == TierUse.Outcome.FAILED)
+    return next((use.reason for use in failed), "")
 
 
 def _question(claim: Claim, user: User, document: Document, asked: str) -> Question:

@@ -20,7 +20,7 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins 
 
 @dataclass(frozen=True, slots=True)
 class ShownCell:
-    """Without a `value` nothing was found that is sure enough."""
+    """Without a `value` nothing was found that is sure enough; `problem`: why the language model did not look for it."""
 
     name: str
     value: str = ""
@@ -30,6 +30,7 @@ class ShownCell:
     end: int = 0
     confidence: float | None = None
     is_written: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def _row(row: ExtractionRow, names: Sequence[str]) -> ShownRow:
 
 def _cell(name: str, cell: dict[str, Any], document_format: str) -> ShownCell:
     if not cell.get("value"):
-        return ShownCell(name, confidence=cell.get("confidence"))
+        return ShownCell(name, confidence=cell.get("confidence"), problem=cell.get("problem", ""))
     return ShownCell(
         name=name,
         value=cell["value"],

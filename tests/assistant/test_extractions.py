@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from assistant.errors import QuestionError
 from assistant.jobs import extracting
@@ -159,14 +160,17 @@ def test_no_cell_of_the_csv_is_a_formula(people: People, documents: list[Documen
 LAW = "This agreement is governed by the laws of Denmark."
 
 
-def filled_by(answer: Any, people: People, documents: list[Document], monkeypatch: pytest.MonkeyPatch, settings: Any) -> Any:
+def filled_by(
+    answer: Any, people: People, documents: list[Document], monkeypatch: pytest.MonkeyPatch, settings: Any,
+    fields: str = "governing law, notice period",
+) -> Any:  # fmt: skip
     """The cells of the hosting agreement where a model's server fills them, and the requests that it got."""
     settings.LANGUAGE_MODEL = {"BACKEND": "a.server", "OPTIONS": {}}
     monkeypatch.setattr(extracting, "_decision", lambda: Decision("fact", 1.0, "neutral", "normal", (SPECIALIST,), None, ""))
     with model_server(answer) as server:
         client = OpenAIServer(url=server.url, model="house-7b")
         monkeypatch.setattr(language_models, "get_language_model", lambda: client)
-        own = made(people, documents[1:], "governing law, notice period")
+        own = made(people, documents[1:], fields)
         assert work_extractions(slice_s=60) == 1
     (row,) = present_extraction(own, people.ben).rows
     assert row.problem == ""
@@ -199,3 +203,16 @@ def test_a_server_that_knows_no_schema_fills_cells_with_sentences(
 
     assert cells["governing law"].value == cells["governing law"].quote == LAW
     assert sum("response_format" in request for request in requests) == 1
+
+
+def test_a_cell_says_that_the_model_could_not_look_for_it(
+    people: People, documents: list[Document], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """What a reader alone did not find is not said to be missing from the document."""
+    failing = Reply(status=500, raw=b"<html>")
+    cells, _ = filled_by(lambda _: failing, people, documents, monkeypatch, settings, "colour of the logo")
+
+    (cell,) = cells.values()
+    assert cell.value == "" and "language model" in cell.problem
+    page = text_of(client_of(people.ben), reverse("assistant:extraction", args=[Extraction.objects.get().pk]))
+    assert f"Not found by the reader. {escape(cell.problem)}" in page
