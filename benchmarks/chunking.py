@@ -91,6 +91,10 @@ def main() -> None:
 def load(name: str, scratch: Path, most: int) -> Documents:
     path, at, pages = name.partition("@")
     documents = _pages(Path(path), Path(pages)) if at else _articles(Path(path), scratch)
+    if not documents.questions:
+        sys.exit(
+            f"No question of {path} is about a page of {pages or path}: take the questions that were written about that folder."
+        )
     step = max(1, -(-len(documents.questions) // most))
     documents.questions = documents.questions[::step]
     return documents
