@@ -9,11 +9,10 @@ from specialists.citing import CitedSentence, SentenceParser
 from specialists.composition.types import ComposedSentence, Evidence, Quote
 from specialists.grounding.checker import Claim, Head, check_answer
 from specialists.grounding.words import containment
-from specialists.language_models.types import End, LanguageModel, Piece, Waiting
+from specialists.language_models.types import CUT, End, LanguageModel, Piece, Waiting
 from specialists.prompting import NO_ANSWER, Source, fit
 
 MOST_TOKENS = 512
-CUT = "length"  # End.reason
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from retrieval.passages import FloatMatrix
 
 LARGEST_TOP_K = 2048  # of FAISS on a device; a deeper search runs on the processor
 LEAST_SHARD = 100_000  # rows; of fewer, a second device costs more than it saves
-ROWS, HALVES, CODES = "float32", "float16", "pq"  # what settings.FAISS_GPU["copy"] may be
+WHOLE, CODES = "float32", "pq"  # of what settings.FAISS_GPU["copy"] may be; the third, float16, differs in the precision alone
 LEAST_CODED = 100_000  # rows; of fewer, codes save nothing that is worth their training
 CODE_CANDIDATES = 8  # times what is asked for: room for what 48 bytes misplace
 MOST_PROBES = 2048  # lists that FAISS reads at most on a device
@@ -54,7 +54,7 @@ class FaissGpuIndex(FaissCpuIndex):
         return loaded
 
     def _nearest(self, segment: Segment, vectors: FloatMatrix, depth: int, all_lists: bool) -> Rows:
-        is_exact = self._options["copy"] == ROWS
+        is_exact = self._options["copy"] == WHOLE
         more = CODE_CANDIDATES * depth if self._is_coded(segment) else depth + max(MORE, depth // 4)
         asked = min(depth if is_exact else more, len(segment))
         if asked > LARGEST_TOP_K or (all_lists and self._is_coded(segment)):
@@ -83,7 +83,7 @@ class FaissGpuIndex(FaissCpuIndex):
             return Inverted.fill(
                 codes, segment.vectors, least_recall=self.least_recall, most_probes=MOST_PROBES, candidates=CODE_CANDIDATES
             )
-        is_half = self._options["copy"] != ROWS
+        is_half = self._options["copy"] != WHOLE
         rows = np.ascontiguousarray(segment.vectors)
         devices = self._devices[: max(1, len(rows) // LEAST_SHARD)]
         flats = [self._flat_on(device, is_half) for device in devices]

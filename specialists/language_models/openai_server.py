@@ -25,6 +25,7 @@ from specialists.language_models.guarding import Pieces, guarded
 from specialists.language_models.line import Line
 from specialists.language_models.marks import without_marks
 from specialists.language_models.types import (
+    CUT,
     SCHEMA_REFUSED,
     End,
     Message,
@@ -51,7 +52,6 @@ MOST_CHARACTERS = 100_000  # of one answer: more is a server gone mad
 MOST_LINE = 1_000_000
 BYTES_PER_TOKEN = 2.5  # few, so that the estimate is rather too high; English has about four
 DONE = "[DONE]"
-CUT = "length"  # End.reason
 
 
 class OpenAIServer:

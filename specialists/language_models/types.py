@@ -11,6 +11,7 @@ from specialists.errors import SpecialistError
 MOST_NAME = 120  # characters, as an answer keeps it
 
 SCHEMA_REFUSED = "schema_refused"
+CUT = "length"  # the reason of an End that came before the model had said all
 
 Role = Literal["system", "user", "assistant"]
 Schema = Mapping[str, Any]  # a JSON schema of an object, as servers of language models take it
