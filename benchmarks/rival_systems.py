@@ -186,8 +186,27 @@ class Product:
         return [hit.id for hit in search(query, scope=["rivals"], top_k=top_k).hits]
 
 
+class ProductReranked(Product):
+    """The order in which an answer has the passages: the first of the search by the product's own reranker. Weights that the
+    others have not."""
+
+    def ingest(self, passages: Rows) -> None:
+        super().ingest(passages)
+        self.passages = passages
+
+    def search(self, query: str, top_k: int) -> list[int]:
+        from retrieval.search import search
+        from specialists.reader.serving import ReaderPassage
+        from specialists.reranker.choosing import CANDIDATES, put_in_order
+
+        found = search(query, scope=["rivals"], top_k=max(top_k, CANDIDATES))
+        texts = [ReaderPassage(hit.id, text, title) for hit in found.hits for title, text in [self.passages[hit.id]]]
+        return put_in_order(query, found, texts)[:top_k]
+
+
 SYSTEMS: dict[str, type[Any]] = {
     "product": Product,
+    "product, reranked": ProductReranked,
     "sentence-transformers + FAISS Flat": SentenceTransformersFaiss,
     "MiniLM + Lucene-like BM25, RRF k=60": PlainFusion,
     "txtai": Txtai,

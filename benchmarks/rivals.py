@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 SYSTEMS_FILE = ROOT / "benchmarks" / "rival_systems.py"
 REQUIREMENTS = ROOT / "benchmarks" / "rivals.txt"
-PRODUCT = "product"
+OWN = {"product", "product, reranked"}  # run in the product's environment
 TOP_K = 10
 AGREEMENT = 1e-6
 LONGEST_S = 3600
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def python_of(name: str, venv: Path) -> str:
-    return sys.executable if name == PRODUCT else str(venv / "bin" / "python")
+    return sys.executable if name in OWN else str(venv / "bin" / "python")
 
 
 def install(venv: Path) -> str:
@@ -109,7 +109,7 @@ def measure(name: str, works: dict[str, Path], venv: Path, problem: str) -> dict
     """What a system did with each file, or {"n/a": reason}."""
     outcomes: dict[str, Figures] = {}
     for work, path in works.items():
-        if problem and name != PRODUCT:
+        if problem and name not in OWN:
             outcomes[work] = {"n/a": problem}
             continue
         print(f"{name}: {work or 'times'}", file=sys.stderr)
