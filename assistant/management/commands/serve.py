@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import time
 import types
 from argparse import ArgumentParser
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -41,7 +43,7 @@ class Command(BaseCommand):
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, on_signal)
-        processes = {name: _start(command) for name, command in commands.items()}
+        processes = {name: _start(name, command) for name, command in commands.items()}
         while not stopping:
             time.sleep(0.3)
             for name, process in processes.items():
@@ -52,7 +54,7 @@ class Command(BaseCommand):
                     raise CommandError(f"The web server ended with status {process.returncode}; its log is above.")
                 self.stderr.write("The worker ended; it is started again.")
                 time.sleep(1)
-                processes[name] = _start(commands[name])
+                processes[name] = _start(name, commands[name])
         _stop(processes.values())
 
 
@@ -74,18 +76,24 @@ def check_port(host: str, port: str) -> None:
             raise CommandError(f"Port {port} is in use. Choose another, such as PORT=9000 make run.") from None
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
+def _start(name: str, command: list[str]) -> subprocess.Popen[bytes]:
+    """Whoever kills -9 this process must not leave its children behind. The web server gives up its port at once and finishes the
+    answers that it makes. The worker goes with whatever it does: its jobs are taken up again, and one that finished them first
+    would keep the next worker waiting for its lock."""
+    signal_at_end = signal.SIGTERM if name == "web" else signal.SIGKILL
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=settings.BASE_DIR,
         process_group=0,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
+        preexec_fn=partial(_die_with, os.getpid(), signal_at_end),  # noqa: PLW1509 - this process has one thread
     )
 
 
-def _die_with_parent() -> None:
-    """Runs in the child: whoever kills -9 this process must not leave its children on the port."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def _die_with(parent: int, number: int) -> None:
+    """Runs in the child."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:  # it died before it was asked for
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
