@@ -35,6 +35,7 @@ from assistant.reranking.using import movable
 from assistant.streams import LEASE, OPEN_STATES
 from assistant.superseding import in_force
 from assistant.tiers import TIERS, Attempt, Question, Tiers, evidence_of
+from assistant.writers import held
 from ingestion.connections import lend_connection
 from ingestion.models import Chunk, Document, Partition
 from retrieval.errors import RetrievalError
@@ -272,7 +273,7 @@ def _has_words_of(attempt: Attempt, passages: Collection[int]) -> bool:
 def _is_wanted(row: Answer) -> bool:
     """Asked between the sentences of an answer that is being written, whose lease this renews."""
     try:
-        lease = timezone.now() + LEASE
+        lease = held() if row.written_by else timezone.now() + LEASE
         return bool(Answer.objects.filter(pk=row.pk, state__in=OPEN_STATES).update(lease_until=lease))
     finally:
         lend_connection()

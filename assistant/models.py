@@ -83,6 +83,7 @@ class Answer(models.Model):
     passages = models.JSONField(default=list, blank=True)  # what was retrieved: ids, scores, revisions, in order
     timings_ms = models.JSONField(default=dict, blank=True)
     lease_until = models.DateTimeField(null=True)  # past it, an unfinished answer is known to be lost
+    written_by = models.CharField(max_length=120, blank=True)  # the web process that makes it: see writers.py
 
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)

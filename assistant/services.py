@@ -17,6 +17,7 @@ from assistant.errors import QuestionError
 from assistant.limits.using import take_question
 from assistant.models import FINAL_STATES, SEARCH_ANYWAY, Answer, AnswerState, Conversation, Door, Feedback
 from assistant.permissions import conversations_of
+from assistant.writers import this_process
 from ingestion.models import Corpus, Document
 from specialists.router.crisis import speaks_of_self_harm
 
@@ -69,8 +70,10 @@ def create_answer(
     corpora: Sequence[Corpus] = (),
     understood_as: str = "",
     manner: Manner = PLAINLY,
+    written_by: str = "",
 ) -> Answer:
-    """Store the question, in a new conversation when none is given. The answer is made by a stream or at once."""
+    """Store the question, in a new conversation when none is given. The answer is made in the background or at once;
+    `written_by`: the process that is to make it and renews its lease until it is done."""
     text = check_question(question)
     with transaction.atomic():
         if conversation is None:
@@ -91,6 +94,7 @@ def create_answer(
             summary_of=manner.summary_of,
             refusal={**({SEARCH_ANYWAY: True} if manner.search_anyway else {}), **_distress(text)},
             lease_until=timezone.now() + streams.LEASE,
+            written_by=written_by,
         )
 
 
@@ -114,8 +118,9 @@ def start_answer(
             raise QuestionError("too_many", "Several of your questions are still being answered. Wait for one of them.")
         take_question(user=user, token=manner.token)
         row = create_answer(
-            user=user, question=question, conversation=conversation, corpora=corpora, understood_as=understood_as, manner=manner
-        )
+            user=user, question=question, conversation=conversation, corpora=corpora, understood_as=understood_as, manner=manner,
+            written_by=this_process(),
+        )  # fmt: skip
     transaction.on_commit(lambda: streams.run_in_background(row))
     return row
 

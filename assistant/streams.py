@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import DatabaseError, close_old_connections
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -27,11 +28,12 @@ from assistant.errors import LOST, UNEXPECTED
 from assistant.events import AnswerEvent, Failed, Finished, Queued, Sentence, Sources
 from assistant.models import Answer, AnswerState
 from assistant.permissions import searchable_chunks
-from ingestion.connections import in_thread, lend_connection
+from assistant.writers import EVERY_S, held, lost_answers, renew
+from ingestion.connections import in_thread, lend_connection, release_connection
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=5)  # of what no web process makes; the answers of those are held by their heart
 POLL_S = 0.5
 RECHECK_S = 3.0
 
@@ -79,7 +81,40 @@ def run_in_background(row: Answer) -> None:
     """Make the answer in a thread of its own. It is recorded whether or not anybody follows."""
     channel = _channels[row.pk] = Channel()
     _queue[row.pk] = None
+    _heart.start()
     _executor().submit(_run, copy(row), channel)  # its own: the page shows the row that was asked while this one is filled
+
+
+class _Heart:
+    """A thread that renews what this process holds, those in the queue too, while there is any."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_beating = False
+
+    def start(self) -> None:
+        with self._lock:
+            if not self._is_beating:
+                self._is_beating = True
+                threading.Thread(target=self._beat, name="heart", daemon=True).start()
+
+    def _beat(self) -> None:
+        while True:
+            time.sleep(EVERY_S)
+            with self._lock:
+                if not _channels:
+                    self._is_beating = False
+                    return
+            try:
+                close_old_connections()
+                renew(list(_channels))
+            except DatabaseError:  # the lease outlasts several of these
+                logger.warning("The leases of answers could not be renewed", exc_info=True)
+            finally:
+                release_connection()
+
+
+_heart = _Heart()
 
 
 def waiting_answers() -> int:
@@ -121,7 +156,7 @@ def _run(row: Answer, channel: Channel) -> None:
     _queue.pop(answer_id, None)
     try:
         started = Answer.objects.filter(pk=answer_id, state=AnswerState.PENDING).update(
-            state=AnswerState.ANSWERING, lease_until=timezone.now() + LEASE
+            state=AnswerState.ANSWERING, lease_until=held()
         )
         if not started:
             channel.publish(Finished(AnswerState.STOPPED))
@@ -227,8 +262,8 @@ def _read(answer_id: int, user: User) -> Answer | None:
 def expire_lost_answers() -> int:
     """Answers whose process died end as failed, with the sentence that says so. It is looked first, since every question asks for
     it, and a change that changes nothing waits for SQLite's one writer all the same."""
-    lost = Answer.objects.filter(lease_until__lt=timezone.now(), state__in=OPEN_STATES)
-    return _fail_open(lost, LOST) if lost.exists() else 0
+    lost = lost_answers()
+    return _fail_open(Answer.objects.filter(pk__in=lost), LOST) if lost else 0
 
 
 def _fail_open(answers: QuerySet[Answer], message: str) -> int:
