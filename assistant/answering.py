@@ -239,6 +239,7 @@ def _read(
         question = Question(
             row.standalone_question, found, evidence_of(found, chunks), chunks, lambda: _is_wanted(row),
             partial(_is_readable, row, [hit.id for hit in found.hits], choice.adapter), choice.adapter,
+            partial(_keep_told, row, found.hits, chunks),
         )  # fmt: skip
         outcome = yield from run_cascade(decision, question, tiers)
         uses += outcome.uses
@@ -294,6 +295,21 @@ def _charge(use: Use, *before: Measurement) -> None:
     use.cpu_seconds += sum(part.cpu_seconds for part in before)
 
 
+@transaction.atomic
+def _keep_told(row: Answer, hits: Sequence[Hit], chunks: dict[int, Chunk], attempt: Attempt) -> bool:
+    """What the asker is about to see of a written answer stays theirs, should they stop it. False when they have."""
+    current = Answer.objects.select_for_update().filter(pk=row.pk, state__in=OPEN_STATES).first()
+    if current is None:
+        return False
+    current.standalone_question, current.corpora_searched = row.standalone_question, row.corpora_searched
+    _fill(current, attempt, "", hits, chunks)
+    current.state, current.refusal = AnswerState.ANSWERING, {**row.refusal, **current.refusal}
+    current.summary_of = _summarised(row)
+    current.save()
+    _cite(current, citation_rows(current, chunks, attempt.composition))
+    return True
+
+
 def _fill(row: Answer, attempt: Attempt, reason: str, hits: Sequence[Hit], chunks: dict[int, Chunk]) -> None:
     composition = attempt.composition
     row.state = AnswerState.ANSWERED if composition.is_answered else AnswerState.ABSTAINED
@@ -320,17 +336,24 @@ def _record(
         _record_tries(row, uses)
         return False
     row.timings_ms, row.finished_at, row.lease_until = timings.total(), timezone.now(), None
-    if not Document.objects.select_for_update().filter(pk=row.summary_of_id or 0).exists():  # deleted in the last moment
-        row.summary_of = None
+    row.summary_of = _summarised(row)
     row.save()
-    if attempt is not None and attempt.composition.is_answered:
-        _cite(citation_rows(row, chunks or {}, attempt.composition))
+    is_cited = attempt is not None and attempt.composition.is_answered
+    _cite(row, citation_rows(row, chunks or {}, attempt.composition) if attempt and is_cited else [])
     record_tiers(answer=row, uses=uses)
     return True
 
 
-def _cite(citations: list[Citation]) -> None:
-    """Of a document that was deleted in the last moment the citation is kept as of one that is deleted later: without it."""
+def _summarised(row: Answer) -> Document | None:
+    """None where it was deleted in the last moment."""
+    is_there = Document.objects.select_for_update().filter(pk=row.summary_of_id or 0).exists()
+    return row.summary_of if is_there else None
+
+
+def _cite(row: Answer, citations: list[Citation]) -> None:
+    """In the place of those of what was written before. Of a document that was deleted in the last moment the citation is kept as
+    of one that is deleted later: without it."""
+    row.citations.all().delete()
     wanted = {citation.document_id for citation in citations if citation.document_id is not None}
     there = set(Document.objects.select_for_update().filter(pk__in=wanted).values_list("pk", flat=True))
     for citation in citations:

@@ -26,6 +26,7 @@ from ingestion.versions import newer_versions
 from specialists.router.types import HUMAN, SMALLTALK, SPECIALIST
 
 HIDDEN = "This sentence quoted a document that is gone, or that you may not read."
+SHOWN = (AnswerState.ANSWERED, AnswerState.STOPPED)  # of others, what was written is not what they say in the end
 CLOSEST_SHOWN = 3
 FOLLOW_UPS_SHOWN = 3
 LEAST_WORDS = 2  # of a heading with a question mark that asks something by itself, and not “Found something?”
@@ -229,7 +230,8 @@ def _present_one(
 ) -> PresentedAnswer:  # fmt: skip
     """`newer`: of documents that have one, the title of the newest version. `is_open`: the viewer may read all that a model wrote
     the answer from."""
-    citations = {citation.number: _citation(citation, documents, newer) for citation in answer.citations.all()}
+    is_shown = answer.state in SHOWN
+    citations = {item.number: _citation(item, documents, newer) for item in answer.citations.all() if is_shown}
     feedback = getattr(answer, "feedback", None)
     is_rewritten = answer.standalone_question and answer.standalone_question != answer.question
     offers = [item for item in offers_of(answer) if item.passage in closest]
@@ -243,7 +245,7 @@ def _present_one(
         question=answer.question,
         standalone_question=answer.standalone_question if is_rewritten else "",
         state=answer.state,
-        sentences=tuple(_sentence(item, citations, is_open=is_open) for item in answer.sentences),
+        sentences=tuple(_sentence(item, citations, is_open=is_open) for item in answer.sentences if is_shown),
         citations=tuple(citations.values()),
         offered=offered,
         closest=(*offered, *(_opening(answer, closest[passage], newer) for passage in others))[:CLOSEST_SHOWN],
@@ -259,7 +261,7 @@ def _present_one(
         is_wish=bool(answer.refusal.get("is_wish")),
         left_out=int(answer.refusal.get("left_out", 0)),
         help_in_distress=settings.HELP_IN_DISTRESS if answer.refusal.get("is_crisis") else "",
-        follow_ups=_follow_ups(answer, citations.values()) if is_last else (),
+        follow_ups=_follow_ups(answer, citations.values()) if is_last and answer.state == AnswerState.ANSWERED else (),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from assistant.calibration.services import decide_for
@@ -33,7 +33,8 @@ class Question:
     """A question with what was found for it. `evidence`: the passages that the asker may read, best first, all of them in
     `chunks`. `is_wanted`: whether the asker still waits for the answer; `is_readable`: whether they may still read all of the
     evidence, and use the adapter; `adapter`: of the specialist that is to write it, all of
-    whose documents the asker may read; empty for the base model."""
+    whose documents the asker may read; empty for the base model. `keep`: keeps what is written before it is told; False when the
+    asker has stopped the answer."""
 
     text: str
     found: SearchResult
@@ -42,6 +43,7 @@ class Question:
     is_wanted: Callable[[], bool] = lambda: True
     is_readable: Callable[[], bool] = lambda: True
     adapter: str = ""
+    keep: Callable[[Attempt], bool] = lambda _: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,11 @@ def _quote(question: Question) -> Trying:
 
 def _write(question: Question) -> Trying:
     from specialists.grounding.serving import get_head
-    from specialists.writing import write
+    from specialists.writing import Draft, write
 
-    model, adapter = writer_of(question)
-    writing = write(model, question.text, question.evidence, get_head(), adapter=adapter)
-    return (yield from tell(question, writing, model, adapter))
+    (model, adapter), draft = writer_of(question), Draft()
+    writing = write(model, question.text, question.evidence, get_head(), adapter=adapter, draft=draft)
+    return (yield from tell(question, writing, model, adapter, draft))
 
 
 def writer_of(question: Question) -> tuple[LanguageModel, str]:
@@ -116,10 +118,14 @@ def writer_of(question: Question) -> tuple[LanguageModel, str]:
 
 
 def tell(
-    question: Question, writing: Generator[ComposedSentence | Waiting | Progress, None, Draft], model: LanguageModel, adapter: str
+    question: Question,
+    writing: Generator[ComposedSentence | Waiting | Progress, None, Draft],
+    model: LanguageModel,
+    adapter: str,
+    growing: Draft | None = None,
 ) -> Trying:
     """The sentences as they are written, each while its asker may read all that the model had before it, and the attempt that
-    they make."""
+    they make. `growing`: the draft that `writing` fills, where its sentences are kept before they are told."""
     before: int | None = None
     while True:
         try:
@@ -136,12 +142,21 @@ def tell(
             if not question.is_readable():
                 writing.close()
                 raise SpecialistError(GONE, "A passage that the model had before it was deleted or closed to its asker.")
+            if growing is not None and not question.keep(_attempt(growing, model, adapter)):
+                writing.close()
+                raise SpecialistError(STOPPED, "The answer was stopped.")
             yield Sentence(told.text, tuple(place + 1 for place in told.quotes), layout=told.layout, is_recorded=False)
         if not question.is_wanted():
             writing.close()  # which stops the model
             raise SpecialistError(STOPPED, "The answer was stopped.")
     is_answered = draft.support >= LEAST_SUPPORT
-    composition = Composition(is_answered, draft.support, tuple(draft.quotes) if is_answered else (), tuple(draft.sentences))
+    attempt = _attempt(draft, model, adapter)
+    return attempt if is_answered else replace(attempt, composition=replace(attempt.composition, is_answered=False, quotes=()))
+
+
+def _attempt(draft: Draft, model: LanguageModel, adapter: str) -> Attempt:
+    """What is written so far, as an answer."""
+    composition = Composition(True, draft.support, tuple(draft.quotes), tuple(draft.sentences))
     return Attempt(
         SPECIALIST, f"{model.name} + {adapter}"[-MOST_NAME:] if adapter else model.name, composition, draft.support,
         LEAST_SUPPORT, {"left_out": draft.left_out, "is_cut": draft.is_cut, "adapter": adapter},

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from assistant.models import AnswerState
 from assistant.presentation import PresentedAnswer, PresentedSentence
 
+STOPPED_HERE = "The answer was stopped here."
 _NUMBER = re.compile(r"\d+[.)]\s")  # an item with a number of its own needs no second mark
 
 
@@ -59,7 +60,11 @@ def word_sentences(sentences: Sequence[PresentedSentence]) -> Wording:
 
 
 def word_answer(item: PresentedAnswer) -> Wording:
-    """The answer, or the sentence that says why there is none."""
+    """The answer, or the sentence that says why there is none. Of one that was stopped, what was written by then."""
+    if item.state == AnswerState.STOPPED and item.sentences:
+        wording = word_sentences(item.sentences)
+        wording.text += f"\n\n{STOPPED_HERE}"
+        return wording
     return word_sentences(item.sentences) if item.state == AnswerState.ANSWERED else Wording(why_not(item))
 
 

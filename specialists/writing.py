@@ -37,16 +37,23 @@ class Draft:
 
 
 def write(
-    model: LanguageModel, question: str, evidence: Sequence[Evidence], head: Head | None, *, adapter: str = ""
+    model: LanguageModel,
+    question: str,
+    evidence: Sequence[Evidence],
+    head: Head | None,
+    *,
+    adapter: str = "",
+    draft: Draft | None = None,
 ) -> Generator[ComposedSentence | Waiting, None, Draft]:
-    """Yields the sentences one by one, as soon as each is written and found to be supported; returns them all. Sentences without
+    """Yields the sentences one by one, as soon as each is written and found to be supported; returns them all, in `draft` where
+    it is given, which holds what has been yielded at any time. Sentences without
     support are left out, and so are those that state nothing, since no source says them. `evidence`: best first. Raises
     SpecialistError. While others are before it in the model's line, it yields Waiting."""
     sources = [Source(item.passage, item.context, item.text) for item in evidence]
     prompt = fit(question, sources, count_tokens=model.count_tokens, window=model.window, most_tokens=MOST_TOKENS)
     known = {item.passage: item for item in evidence}
     bench = _Bench({number: known[passage] for number, passage in prompt.numbers.items()}, head)
-    draft, parser = Draft(), SentenceParser(prompt.numbers)
+    draft, parser = draft or Draft(), SentenceParser(prompt.numbers)
     if not bench.passages:
         return draft
     pieces = model.generate(prompt.messages, most_tokens=MOST_TOKENS, adapter=adapter)

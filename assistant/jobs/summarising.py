@@ -78,11 +78,12 @@ def _pick(question: Question) -> Trying:
 def _write(question: Question) -> Trying:
     from specialists.grounding.serving import get_head
     from specialists.summarising.writing import write_summary
+    from specialists.writing import Draft
 
-    model, adapter = writer_of(question)
+    (model, adapter), draft = writer_of(question), Draft()
     title = str(next(iter(question.chunks.values())).document) if question.chunks else ""
-    writing = write_summary(model, title, question.evidence, get_head(), adapter=adapter)
-    return (yield from tell(question, writing, model, adapter))
+    writing = write_summary(model, title, question.evidence, get_head(), adapter=adapter, draft=draft)
+    return (yield from tell(question, writing, model, adapter, draft))
 
 
 SUMMARISING: Tiers = {SPECIALIST: _write, QUOTES: _pick}

@@ -66,7 +66,9 @@ def _why_not(item: PresentedAnswer, *, is_direct: bool) -> str:
 
 
 def _notes(item: PresentedAnswer, *, is_direct: bool, is_cut: bool) -> Iterator[str]:
-    places = [(citation, numbers) for citation, numbers in item.sources if citation.is_available]
+    places = [
+        (citation, numbers) for citation, numbers in item.sources if citation.is_available and item.state == AnswerState.ANSWERED
+    ]
     if places:
         listed = [f"{numbers} {link(_document_url(citation), _source(citation))}" for citation, numbers in places[:MOST_SOURCES]]
         yield _whole_lines([*listed, f"and {len(places) - MOST_SOURCES} more"] if len(places) > MOST_SOURCES else listed)

@@ -33,10 +33,16 @@ Writing = Generator[ComposedSentence | Waiting | Progress, None, Draft]
 
 
 def write_summary(
-    model: LanguageModel, title: str, evidence: Sequence[Evidence], head: Head | None, *, adapter: str = ""
+    model: LanguageModel,
+    title: str,
+    evidence: Sequence[Evidence],
+    head: Head | None,
+    *,
+    adapter: str = "",
+    draft: Draft | None = None,
 ) -> Writing:
     """`evidence`: the document's passages in its order. Yields Progress before each part, and the summary's sentences as they are
-    written. The draft's quotes are of the document's passages. Raises SpecialistError."""
+    written, which `draft` holds where it is given. The draft's quotes are of the document's passages. Raises SpecialistError."""
     notes = _Notes(list(evidence), {item.passage: (item.passage, 0) for item in evidence})
     tokens_in = tokens_out = 0
     for _ in range(MOST_ROUNDS):
@@ -46,13 +52,19 @@ def write_summary(
         quotes: list[Quote] = []
         for number, part in enumerate(parts):
             at = Progress(number, len(parts))
-            draft = yield from _unheard(write(model, PART.format(title=title), part, head, adapter=adapter), at)
-            quotes += [_in_document(quote, notes) for quote in draft.quotes]
-            tokens_in, tokens_out = tokens_in + draft.end.tokens_in, tokens_out + draft.end.tokens_out
+            read = yield from _unheard(write(model, PART.format(title=title), part, head, adapter=adapter), at)
+            quotes += [_in_document(quote, notes) for quote in read.quotes]
+            tokens_in, tokens_out = tokens_in + read.end.tokens_in, tokens_out + read.end.tokens_out
         notes = _notes_of(quotes, evidence)
-    draft = yield from write(model, WHOLE.format(title=title), notes.evidence, head, adapter=adapter)
-    draft.quotes = [_in_document(quote, notes) for quote in draft.quotes]
-    draft.end = replace(draft.end, tokens_in=tokens_in + draft.end.tokens_in, tokens_out=tokens_out + draft.end.tokens_out)
+    whole, draft = Draft(), draft or Draft()
+
+    def follow(told: ComposedSentence | Waiting) -> ComposedSentence | Waiting:
+        draft.quotes, draft.sentences = [_in_document(quote, notes) for quote in whole.quotes], list(whole.sentences)
+        return told
+
+    yield from relay(write(model, WHOLE.format(title=title), notes.evidence, head, adapter=adapter, draft=whole), follow)
+    draft.left_out, draft.is_declined, draft.is_cut = whole.left_out, whole.is_declined, whole.is_cut
+    draft.end = replace(whole.end, tokens_in=tokens_in + whole.end.tokens_in, tokens_out=tokens_out + whole.end.tokens_out)
     return draft
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
+from django.urls import reverse
 
 from assistant import answering, streams
 from assistant.answering import answer
@@ -25,10 +26,12 @@ from retrieval.passages import Hit
 from retrieval.search import SearchResult
 from specialists import language_models
 from specialists.composition.types import Composition
+from specialists.errors import SpecialistError
 from specialists.language_models.openai_server import OpenAIServer
 from specialists.language_models.types import End, Message, Piece
 from specialists.models import RoutingRule
 from specialists.router.types import Decision
+from tests.assistant.pages import HTMX, client_of, text_of
 from tests.assistant.rows import make_document
 from tests.people import People, make_corpora
 from tests.real_model_servers import llama_server, needs_llama, to_gguf
@@ -36,6 +39,7 @@ from tests.tiny_language_model import make_endless_model
 
 QUESTION = "Tell me in your own words: how long is parental leave, and how is it paid?"
 SALES = "Parental leave in Sales lasts 40 weeks at full pay."
+FIRST = "Parental leave in Sales lasts 40 weeks at full pay."
 HANDBOOK = "Parental leave lasts 18 weeks at full pay and can be taken in up to three parts."
 
 
@@ -239,6 +243,48 @@ def test_a_stopped_answer_asks_nobody_else_and_is_in_the_ledger(
     assert tries_of(row) == [("specialist", "failed")]
     assert TierUse.objects.get().reason == "The answer was stopped."
     assert scribe.written == 2  # a sentence is over when the next has begun
+
+
+def test_what_was_shown_of_a_stopped_answer_stays(people: People, sales_document: Document, scribe: Scribe) -> None:
+    row = create_answer(user=people.ben, question=QUESTION)
+    Answer.objects.filter(pk=row.pk).update(state=AnswerState.ANSWERING)
+    ben, told, stopped = client_of(people.ben), [], ""
+    for event in answer(row):
+        if isinstance(event, Sentence):
+            told.append(event.text)
+            stopped = ben.post(reverse("assistant:stop", args=[row.pk]), headers=HTMX).content.decode()
+    page = text_of(ben, reverse("assistant:conversation", args=[row.conversation_id]))
+    exported = text_of(ben, reverse("assistant:export_conversation", args=[row.conversation_id]))
+
+    assert told == [FIRST]
+    row.refresh_from_db()
+    assert (row.state, row.text, row.route) == (AnswerState.STOPPED, FIRST, "specialist")
+    assert [(item.number, item.quote) for item in row.citations.all()] == [(1, SALES)]
+    for shown in (stopped, page):
+        assert FIRST in shown
+        assert "You stopped this answer here" in shown
+        assert "aria-busy" not in shown
+        assert reverse("assistant:citation", args=[row.pk, 1]) in shown
+    assert f"{FIRST} [1]\n\nThe answer was stopped here." in exported
+    people.ben.groups.clear()
+    assert FIRST not in text_of(ben, reverse("assistant:conversation", args=[row.conversation_id]))
+
+
+def test_what_was_shown_is_gone_once_the_answer_says_something_else(
+    people: People, sales_document: Document, scribe: Scribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks() -> None:
+        scribe.meanwhile = lambda: None
+        raise SpecialistError("broken", "The model broke.")
+
+    scribe.sentences = ("Parental leave in Sales lasts 40 weeks at full pay [1]. Ask [1].", "Ask [1].")
+    scribe.meanwhile = breaks
+
+    row = asked_by(people)
+
+    assert tries_of(row)[0] == ("specialist", "failed")
+    assert row.route != "specialist"
+    assert row.citations.count() == len({number for item in row.sentences for number in item["citations"]})
 
 
 def test_a_stop_that_comes_while_the_reader_reads_asks_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
