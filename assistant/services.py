@@ -50,6 +50,8 @@ def check_question(text: str) -> str:
         raise QuestionError("not_text", "The question holds characters that are not text. Type it, or paste it as plain text.")
     question = " ".join(text.split())
     if not any(char.isalnum() for char in question):
+        if question:
+            raise QuestionError("no_words", "There are no words in this question: ask it in words.")
         raise QuestionError("empty", "Type a question first.")
     limit = settings.MAX_QUESTION_CHARACTERS
     if len(question) > limit:

@@ -163,13 +163,17 @@ def test_it_keeps_a_refused_question_in_the_composer(people: People) -> None:
     assert not Conversation.objects.exists()
 
 
-def test_it_puts_a_refusal_beside_the_composer(people: People) -> None:
+NO_WORDS = "There are no words in this question: ask it in words."
+
+
+@pytest.mark.parametrize(("typed", "said"), [("🙂🙃🤷", NO_WORDS), ("?!", NO_WORDS), (" ", "Type a question first.")])
+def test_it_puts_a_refusal_beside_the_composer(people: People, typed: str, said: str) -> None:
     row = make_answer(people.ben, "How many days?")
-    form = {"question": "?!", "conversation": row.conversation_id}
+    form = {"question": typed, "conversation": row.conversation_id}
     response = client_of(people.ben).post(reverse("assistant:ask"), form, headers=HTMX)
     assert response.status_code == 422
     assert response["HX-Retarget"] == "#composer-message"
-    assert response.content.decode() == "Type a question first."
+    assert response.content.decode() == said
 
 
 def test_it_shows_an_answer_in_each_state(people: People) -> None:
