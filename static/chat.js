@@ -1,9 +1,7 @@
 /* The chat: composer keys, following an answer, evidence cards, copying, and the document panel. */
 (() => {
   const byId = (id) => document.getElementById(id);
-  const composer = byId("composer");
-  const question = byId("question");
-  const message = byId("composer-message");
+  let composer, question, message, picker; // of the page, until another composer takes their place
   const thread = byId("thread");
   const panel = byId("panel");
 
@@ -29,7 +27,11 @@
     question.setSelectionRange(text.length, text.length);
   }
 
-  if (question) {
+  function takeComposer() {
+    [composer, question, message] = [byId("composer"), byId("question"), byId("composer-message")];
+    picker = document.querySelector("[data-corpora]");
+    if (picker) { picker.addEventListener("change", showChosen); showChosen(); }
+    if (!question) return;
     question.addEventListener("input", checkLength);
     question.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -38,14 +40,27 @@
     });
   }
 
-  const picker = document.querySelector("[data-corpora]");
   function showChosen() {
     const chosen = [...picker.querySelectorAll("input:checked")];
     const label = picker.querySelector("[data-label]");
     const name = chosen.length === 1 ? chosen[0].closest("label").textContent.trim() : `${chosen.length} corpora`;
     label.textContent = chosen.length === 0 ? label.dataset.label : name;
   }
-  if (picker) { picker.addEventListener("change", showChosen); showChosen(); }
+  takeComposer();
+
+  /* A conversation that was deleted elsewhere answers with the composer of a new one, in which the question stands. */
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, requestConfig } = event.detail;
+    if (xhr.status !== 404 || xhr.getResponseHeader("HX-Retarget") !== "#composer") return;
+    const typed = requestConfig.elt === composer ? "" : question.value; // a button asked: what is being typed stays
+    Object.assign(event.detail, { shouldSwap: true, isError: false });
+    document.addEventListener("htmx:afterSettle", () => {
+      const said = byId("composer-message").textContent;
+      takeComposer();
+      edit(typed || question.value);
+      message.textContent = said;
+    }, { once: true });
+  });
 
   /* --- new turns and answers that arrive --- */
   function showLastTurn(behavior) {

@@ -103,7 +103,10 @@
     try {
       const response = await request(byId("composer").action, form);
       if (response.status === 401) showTemplate("signed-out");
-      else if (!response.ok) message.textContent = response.status === 422 ? await response.text() : "The question could not be sent. Try again.";
+      else if (response.status === 404 && conversation) {
+        conversation = "";
+        message.textContent = "This conversation was deleted. Send your question to ask it in a new one.";
+      } else if (!response.ok) message.textContent = response.status === 422 ? await response.text() : "The question could not be sent. Try again.";
       else {
         main.querySelector(".greeting")?.remove();
         byId("thread").insertAdjacentHTML("beforeend", await response.text());

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from assistant.errors import QuestionError
 from assistant.escalations.permissions import own_escalations
@@ -22,6 +22,7 @@ from assistant.views.requests import PersonRequest, number_in, refusal_at_compos
 from ingestion.models import Corpus
 from ingestion.permissions import get_document_for, readable_corpora, readable_documents
 
+CONVERSATION_GONE = "This conversation was deleted. Send your question to ask it in a new one."
 CORPUS_GONE = "A chosen corpus is no longer there for you. Reload the page and choose again."
 
 
@@ -42,8 +43,11 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
 def ask(request: PersonRequest) -> HttpResponse:
     """A question: a further one answers with its turn, a first one with its conversation's page."""
     number = request.POST.get("conversation", "")
-    own = get_conversation_for(request.user, number_in(number)) if number else None
     question = request.POST.get("question", "")
+    try:
+        own = get_conversation_for(request.user, number_in(number)) if number else None
+    except Http404:
+        return _into_a_new_one(request, question)
     try:
         corpora = _chosen_corpora(request) if own is None else ()
         answer = start_answer(user=request.user, question=question, conversation=own, corpora=corpora)
@@ -102,6 +106,15 @@ def _chosen_corpora(request: PersonRequest) -> list[Corpus]:
     if len(corpora) != len(numbers):
         raise QuestionError("corpus_gone", CORPUS_GONE)
     return corpora
+
+
+def _into_a_new_one(request: PersonRequest, question: str) -> HttpResponse:
+    """The composer of a new conversation, with the question in it. What is another's and what was never there look the same."""
+    context = {**_home_context(request, chosen=[]), "question": question, "error": CONVERSATION_GONE}
+    if request.htmx:
+        composer = render(request, "assistant/_composer.html", context, status=404)
+        return reswap(retarget(composer, "#composer"), "outerHTML")
+    return render(request, "assistant/home.html", context, status=404)
 
 
 def _refused(request: PersonRequest, own: Conversation | None, question: str, error: QuestionError) -> HttpResponse:

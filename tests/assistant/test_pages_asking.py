@@ -141,6 +141,28 @@ def test_it_takes_no_question_for_the_conversation_of_another(people: People) ->
     assert Answer.objects.count() == 1
 
 
+def test_it_offers_a_new_conversation_for_a_question_to_a_deleted_one(people: People) -> None:
+    handbook, _ = make_corpora(people)
+    make_document(handbook, "Leave", [LEAVE])
+    row = make_answer(people.ben, "How many days?")
+    form = {"question": "And <why>?", "conversation": row.conversation_id}
+    row.conversation.delete()
+
+    response = client_of(people.ben).post(reverse("assistant:ask"), form, headers=HTMX)
+
+    composer = response.content.decode()
+    assert (response.status_code, response["HX-Retarget"], response["HX-Reswap"]) == (404, "#composer", "outerHTML")
+    assert "This conversation was deleted." in composer
+    assert ">And &lt;why&gt;?</textarea>" in composer
+    assert 'name="conversation"' not in composer
+    assert "hx-post" not in composer
+    page = client_of(people.ben).post(reverse("assistant:ask"), form)
+    assert page.status_code == 404
+    assert "This conversation was deleted." in page.content.decode()
+    assert ">And &lt;why&gt;?</textarea>" in page.content.decode()
+    assert not Answer.objects.exists()
+
+
 def test_it_refuses_a_corpus_that_the_person_may_not_read_instead_of_searching_all(people: People) -> None:
     handbook, sales = make_corpora(people)
     make_document(handbook, "Leave", [LEAVE])
