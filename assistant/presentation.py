@@ -25,7 +25,9 @@ from ingestion.reading_html import is_numbered
 from ingestion.versions import newer_versions
 from specialists.router.types import HUMAN, SMALLTALK, SPECIALIST
 
-HIDDEN = "This sentence quoted a document that is gone, or that you may not read."
+ALL_HIDDEN = "This answer is hidden from you, because you cannot open everything it was made from."
+ONE_HIDDEN = "A sentence is hidden from you here, because you cannot open its source."
+SOME_HIDDEN = "{count} sentences are hidden from you, because you cannot open their sources."
 SHOWN = (AnswerState.ANSWERED, AnswerState.STOPPED)  # of others, what was written is not what they say in the end
 CLOSEST_SHOWN = 3
 FOLLOW_UPS_SHOWN = 3
@@ -100,6 +102,7 @@ class PresentedAnswer:
     is_wish: bool = False  # it only asks for a person
     is_summary: bool = False  # of one document
     read_of: tuple[int, int] | None = None  # of a long document: how many of its passages were read
+    hidden: int = 0  # sentences that the viewer may not see: one stands for them all
     left_out: int = 0  # written sentences that no source supports: they are not shown
     help_in_distress: str = ""  # for someone whose words sound like it
     escalation: PresentedEscalation | None = None
@@ -154,8 +157,13 @@ class PresentedAnswer:
         return blocks
 
     @property
+    def is_hidden(self) -> bool:
+        """Whether the viewer may see nothing of what it says."""
+        return self.hidden > 0 and all(sentence.is_hidden for sentence in self.sentences)
+
+    @property
     def total(self) -> int:
-        return len(self.sentences)
+        return sum(not sentence.is_hidden for sentence in self.sentences) + self.hidden
 
     @property
     def supported(self) -> int:
@@ -239,13 +247,18 @@ def _present_one(
     others = [
         passage for passage in _closest_ids(answer) if passage in closest and passage not in {item.passage for item in offers}
     ]
+    sentences = tuple(_sentence(item, citations, is_open=is_open) for item in answer.sentences if is_shown)
+    hidden = sum(sentence.is_hidden for sentence in sentences)
+    is_hidden = 0 < hidden == len(sentences)
+    if is_hidden:
+        citations = {}
     return PresentedAnswer(
         id=answer.pk,
         conversation_id=answer.conversation_id,
         question=answer.question,
         standalone_question=answer.standalone_question if is_rewritten else "",
         state=answer.state,
-        sentences=tuple(_sentence(item, citations, is_open=is_open) for item in answer.sentences if is_shown),
+        sentences=_hidden_once(sentences, hidden),
         citations=tuple(citations.values()),
         offered=offered,
         closest=(*offered, *(_opening(answer, closest[passage], newer) for passage in others))[:CLOSEST_SHOWN],
@@ -255,11 +268,12 @@ def _present_one(
         has_documents=answer.corpora_searched > 0 or answer.state != AnswerState.ABSTAINED,
         is_narrowed=answer.conversation.is_narrowed,
         is_unsure=is_unsure(answer) and offers_of(answer)[0].passage in closest,
-        is_cut=bool(answer.refusal.get("is_cut")),
+        is_cut=bool(answer.refusal.get("is_cut")) and not is_hidden,
         is_summary=answer.summary_of_id is not None,
-        read_of=_read_of(answer),
+        read_of=_read_of(answer) if not is_hidden else None,
         is_wish=bool(answer.refusal.get("is_wish")),
-        left_out=int(answer.refusal.get("left_out", 0)),
+        hidden=hidden,
+        left_out=int(answer.refusal.get("left_out", 0)) if not is_hidden else 0,
         help_in_distress=settings.HELP_IN_DISTRESS if answer.refusal.get("is_crisis") else "",
         follow_ups=_follow_ups(answer, citations.values()) if is_last and answer.state == AnswerState.ANSWERED else (),
     )
@@ -292,7 +306,7 @@ def _sentence(item: dict[str, Any], citations: dict[int, PresentedCitation], *, 
     available = [citation for citation in own if citation.is_available]
     lead, is_item = str(item.get("lead", "")), item.get("layout") == "item"
     if not available or not is_open:
-        return PresentedSentence(HIDDEN, (), is_hidden=True, lead=lead, is_item=is_item)
+        return PresentedSentence("", (), is_hidden=True, lead=lead, is_item=is_item)
     if own[0].is_available if item.get("is_quoted") else len(available) == len(own):
         text = str(item["text"])
         parts = tuple(segments(text, [tuple(mark) for mark in item.get("marks", ())]))
@@ -300,15 +314,28 @@ def _sentence(item: dict[str, Any], citations: dict[int, PresentedCitation], *, 
         text = available[0].quote
         parts = ((text, False),)
     else:  # its words may come from any of its sources
-        return PresentedSentence(HIDDEN, (), is_hidden=True, lead=lead, is_item=is_item)
+        return PresentedSentence("", (), is_hidden=True, lead=lead, is_item=is_item)
     return PresentedSentence(text, own, segments=parts, lead=lead, is_item=is_item)
+
+
+def _hidden_once(sentences: Sequence[PresentedSentence], hidden: int) -> tuple[PresentedSentence, ...]:
+    """One sentence, in the place of the first hidden one, says it for all of them."""
+    if hidden == len(sentences):
+        return (PresentedSentence(ALL_HIDDEN, (), is_hidden=True),) if hidden else ()
+    first = next((sentence for sentence in sentences if sentence.is_hidden), None)
+    said = ONE_HIDDEN if hidden == 1 else SOME_HIDDEN.format(count=hidden)
+    return tuple(
+        replace(sentence, text=said) if sentence is first else sentence
+        for sentence in sentences
+        if sentence is first or not sentence.is_hidden
+    )
 
 
 def _citation(citation: Citation, documents: dict[int, Document], newer: dict[int, str]) -> PresentedCitation:
     document = documents.get(citation.document_id or 0)
     if document is None:
         return PresentedCitation(
-            citation.number, citation.answer_id, None, "No longer available", "", "", "", None,
+            citation.number, citation.answer_id, None, "Not available to you", "", "", "", None,
             is_available=False, start=0, end=0,
         )  # fmt: skip
     return PresentedCitation(

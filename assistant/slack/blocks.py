@@ -95,7 +95,11 @@ def _whole_lines(lines: Iterable[str]) -> str:
 
 def _buttons(item: PresentedAnswer, *, is_share_offered: bool) -> dict[str, Any]:
     is_answered, answer = item.state == AnswerState.ANSWERED, str(item.id)
-    elements = [_button("helpful", "Helpful", answer), _button("not_helpful", "Not helpful", answer)] if is_answered else []
+    elements = (
+        [_button("helpful", "Helpful", answer), _button("not_helpful", "Not helpful", answer)]
+        if is_answered and not item.is_hidden
+        else []
+    )
     if item.escalation is None and not item.is_short_reply:
         elements.append(_button("ask_person", "Ask a person", answer))
     if is_share_offered and is_answered:

@@ -43,12 +43,12 @@ def seconds(value: float) -> str:
 
 @register.filter
 def supported_words(answer: PresentedAnswer) -> str:
-    """“2 of 3 sentences supported, 1 hidden from you”: a hidden sentence has its evidence, but not for this viewer."""
-    if answer.is_short_reply:
+    """“2 of 3 sentences supported, 1 hidden from you”: a hidden sentence has its evidence, but not for this viewer. Nothing of an
+    answer of which the viewer sees no sentence."""
+    if answer.is_short_reply or answer.is_hidden:
         return ""
-    hidden = sum(sentence.is_hidden for sentence in answer.sentences)
     words = f"{answer.supported} of {answer.total} sentence{'' if answer.total == 1 else 's'} supported"
-    return f"{words}, {hidden} hidden from you" if hidden else words
+    return f"{words}, {answer.hidden} hidden from you" if answer.hidden else words
 
 
 @register.filter

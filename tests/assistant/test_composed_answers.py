@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from assistant.composing import answer_text, citation_rows, segments, sentence_events, sentence_rows
 from assistant.models import Answer, AnswerState, Citation
+from assistant.presentation import ALL_HIDDEN
 from ingestion.models import Chunk
 from specialists.composition.types import ComposedSentence, Composition, Quote
 from tests.assistant.pages import client_of, text_of
@@ -94,22 +95,43 @@ def test_it_hides_a_sentence_that_is_no_quote_when_one_of_its_sources_may_not_be
     people.ben.groups.clear()
     page = page_of(people, merged)
     assert "twenty-seven" not in page
-    assert "you may not read" in page
+    assert page.count(ALL_HIDDEN) == 1
 
 
 def test_it_hides_what_a_model_wrote_when_one_of_the_passages_that_it_read_may_not_be_read(
     people: People, chunks: dict[int, Chunk]
 ) -> None:  # fmt: skip
-    """Its words may come from a passage that it does not cite."""
+    """Its words may come from a passage that it does not cite. Nothing is offered, though the cited one may be read."""
     sentence = ComposedSentence("In sales, too, it is 27 days.", (0,), is_quoted=False)
-    row = make_composed(people, Composition(True, 1.0, (quote(2, HANDBOOK),), (sentence,)), chunks)
+    row = make_composed(people, Composition(True, 1.0, (quote(2, HANDBOOK),), (sentence,) * 6), chunks)
     read = [{"passage": number, "score": 1.0, "document": chunks[number].document_id, "revision": 1} for number in (1, 2)]
     Answer.objects.filter(pk=row.pk).update(route="specialist", passages=read)
     assert "In sales, too" in page_of(people, row)
+    assert "6 of 6 sentences supported" in page_of(people, row)
     people.ben.groups.clear()
-    assert "In sales, too" not in page_of(people, row)
+    page = page_of(people, row)
+    assert "In sales, too" not in page
+    assert page.count(ALL_HIDDEN) == 1
+    offers = ("sentences supported", "/citations/", 'class="source', "Written by", "data-copy ", "Helpful", 'class="follow-ups"')
+    assert [words for words in offers if words in page] == []
+    assert reverse("assistant:retry", args=[row.pk]) in page
     export = text_of(client_of(people.ben), reverse("assistant:export_conversation", args=[row.conversation_id]))
     assert "In sales, too" not in export
+    assert export.count(ALL_HIDDEN) == 1
+    assert "Sources:" not in export
+
+
+def test_it_says_once_that_several_sentences_are_hidden(people: People, chunks: dict[int, Chunk]) -> None:
+    told = [ComposedSentence(f"Sales, part {number}.", (0,), is_quoted=False) for number in range(3)]
+    told.insert(1, ComposedSentence(HANDBOOK, (1,)))
+    row = make_composed(people, Composition(True, 1.0, (quote(1, SALES), quote(2, HANDBOOK)), tuple(told)), chunks)
+    people.ben.groups.clear()
+    page = page_of(people, row)
+    assert HANDBOOK in page
+    assert "Sales, part" not in page
+    assert page.count('class="withheld"') == 1
+    assert "3 sentences are hidden from you, because you cannot open their sources." in page
+    assert "1 of 4 sentences supported, 3 hidden from you" in page
 
 
 def test_it_shows_a_disagreement_as_a_list_under_its_lead(people: People, differing: Answer) -> None:

@@ -569,7 +569,7 @@ def test_what_an_adapter_wrote_is_hidden_with_its_name_from_others(canary: Canar
 
     page = text_of(client_of(people.cy), f"/shared/{token}/")
 
-    assert "you may not read" in page
+    assert "This answer is hidden from you" in page
     assert "policies-v1" not in page
     assert "policies-v1" in text_of(client_of(people.ben), f"/shared/{token}/")
 

@@ -83,7 +83,7 @@ def test_it_shows_a_shared_conversation_as_far_as_its_reader_may_read(people: Pe
     part = text_of(client_of(people.cy), url)
     assert LEAVE in part
     assert REBATE not in part
-    assert "This sentence quoted a document that is gone, or that you may not read." in part
+    assert "A sentence is hidden from you here, because you cannot open its source." in part
 
 
 def test_it_lets_readers_of_a_shared_conversation_change_nothing(people: People) -> None:

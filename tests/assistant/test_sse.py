@@ -166,7 +166,7 @@ def test_it_does_not_replay_a_finished_answer_past_the_gate(people: People) -> N
     frames = frames_of(row, people.ben)
     assert len(frames) == 1
     assert "director" not in frames[0]
-    assert "a document that is gone, or that you may not read" in frames[0]
+    assert "This answer is hidden from you, because you cannot open everything it was made from." in frames[0]
 
 
 def test_it_ends_when_the_answer_is_deleted_meanwhile(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
