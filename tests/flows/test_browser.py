@@ -175,6 +175,34 @@ def test_it_understands_a_follow_up(visit: Any, passwords: dict[str, str]) -> No
 
 
 @pytest.mark.usefixtures("corpora")
+def test_it_asks_anew_what_was_typed_into_a_conversation_deleted_in_another_tab(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit(viewport={"width": 390, "height": 844})
+    page = window.sign_in("ben", passwords["ben"])
+    window.ask("How long is parental leave?")
+    deleted, typed = page.url.partition("#")[0], "How many days of paid annual leave do full-time employees receive?"
+    with window.context.new_page() as other:
+        other.goto(deleted)
+        other.get_by_label("More about this conversation").click()
+        other.get_by_role("button", name="Rename or delete").click()
+        other.locator("[data-delete-form] button").click()
+        expect(other.get_by_text("The conversation is deleted.")).to_be_visible()
+
+    page.locator("#question").fill(typed)
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#composer-message")).to_contain_text("This conversation was deleted.")
+    expect(page.locator("#notice")).to_be_empty()
+    expect(page.locator("#question")).to_have_value(typed)
+    expect(page.locator("#question")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".turn")).to_have_count(1)
+    expect(page.locator("h2.q")).to_have_text(typed)
+    expect(page.locator("article.a:not([aria-busy])")).to_be_visible()
+    assert page.url.partition("#")[0] != deleted
+    window.problems = [text for text in window.problems if "404" not in text]
+
+
+@pytest.mark.usefixtures("corpora")
 def test_it_says_so_when_the_documents_do_not_answer(visit: Any, passwords: dict[str, str]) -> None:
     window = visit()
     window.sign_in("ben", passwords["ben"])
