@@ -14,30 +14,27 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.utils import timezone
 
 from assistant.cascading import Outcome, for_ledger, run_cascade
-from assistant.composing import answer_text, citation_rows, sentence_events, sentence_rows
+from assistant.composing import sentence_events
 from assistant.errors import UNEXPECTED
 from assistant.escalations.handing import hand_to_person, has_question_before, is_wish
-from assistant.events import AnswerEvent, Failed, Finished, Queued, Reading, Routed, Sentence, Sources, Understood
+from assistant.events import AnswerEvent, Finished, Queued, Reading, Routed, Sentence, Sources, Understood
 from assistant.finetuning.choosing import choose_adapter, may_use
 from assistant.finetuning.trials.taking import Choice, keep_answer, written_among
 from assistant.followups import TURNS_REMEMBERED, standalone_question, topic
 from assistant.jobs.summarising import SUMMARISING, as_summary, document_to_summarise, passages_of
 from assistant.ledger.measuring import Measurement, measure
 from assistant.ledger.models import TierUse
-from assistant.ledger.recording import Use, count_uses, record_tiers
-from assistant.models import SEARCH_ANYWAY, Answer, AnswerState, Citation
-from assistant.offers import as_rows
+from assistant.ledger.recording import Use, record_tiers
+from assistant.models import SEARCH_ANYWAY, Answer, AnswerState
 from assistant.permissions import searchable_chunks, searchable_partitions
+from assistant.recording import Told, fill, is_wanted, record, record_failure, record_tries
 from assistant.reranking.using import movable
-from assistant.streams import LEASE, OPEN_STATES
 from assistant.superseding import in_force
 from assistant.tiers import TIERS, Attempt, Question, Tiers, evidence_of
-from assistant.writers import held
 from ingestion.connections import lend_connection
-from ingestion.models import Chunk, Document, Partition
+from ingestion.models import Chunk, Partition
 from retrieval.errors import RetrievalError
 from retrieval.passages import Hit
 from specialists.errors import SpecialistError
@@ -70,10 +67,10 @@ def answer(row: Answer) -> Generator[AnswerEvent, None, None]:
     try:
         yield from _answer(row, timings)
     except (RetrievalError, SpecialistError) as error:
-        yield _record_failure(row, error.public_message, timings)
+        yield record_failure(row, error.public_message, timings.total())
     except Exception:  # a bug must end as a failed answer, not as a page that waits for ever
         logger.exception("Answer %s failed", row.pk)
-        yield _record_failure(row, UNEXPECTED, timings)
+        yield record_failure(row, UNEXPECTED, timings.total())
 
 
 def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
@@ -111,14 +108,14 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
     _charge(outcome.uses[0], *before)
     attempt = outcome.attempt
     if attempt is None:
-        _record_tries(row, outcome.uses)
+        record_tries(row, outcome.uses)
         yield Finished(AnswerState.STOPPED)
         return
-    _fill(row, attempt, outcome.uses[-1].reason, found.hits, chunks)
+    fill(row, attempt, outcome.uses[-1].reason, found.hits, chunks)
     row.refusal["is_crisis"] = decision.is_crisis
     if row.summary_of is not None:
         row.refusal["passages_in_document"] = row.summary_of.chunk_count
-    if not _record(row, outcome.uses, timings, attempt=attempt, chunks=chunks):
+    if not record(row, outcome.uses, timings.total(), attempt=attempt, chunks=chunks):
         yield Finished(AnswerState.STOPPED)
         return
     if row.summary_of is None:
@@ -140,7 +137,7 @@ def _answer_without_search(row: Answer, decision: Decision, timings: _Timings) -
     row.corpora_searched = 0
     row.refusal = {"route": decision.reason, "is_crisis": decision.is_crisis, "is_wish": is_wish(decision)}
     with transaction.atomic():  # nobody sees the answer without the person whom it went to
-        is_recorded = _record(row, [], timings)
+        is_recorded = record(row, [], timings.total())
         outcome = TierUse.Outcome.ANSWERED if is_talk else TierUse.Outcome.ABSTAINED
         if is_recorded and not is_talk and hand_to_person(row, decision):
             outcome = TierUse.Outcome.ESCALATED
@@ -237,9 +234,9 @@ def _read(
     while True:
         choice = _choose_adapter(row, decision, [chunks[hit.id] for hit in found.hits])
         question = Question(
-            row.standalone_question, found, evidence_of(found, chunks), chunks, lambda: _is_wanted(row),
+            row.standalone_question, found, evidence_of(found, chunks), chunks, lambda: is_wanted(row),
             partial(_is_readable, row, [hit.id for hit in found.hits], choice.adapter), choice.adapter,
-            partial(_keep_told, row, found.hits, chunks),
+            Told(row, found.hits, chunks).keep,
         )  # fmt: skip
         outcome = yield from run_cascade(decision, question, tiers)
         uses += outcome.uses
@@ -271,15 +268,6 @@ def _has_words_of(attempt: Attempt, passages: Collection[int]) -> bool:
     return any(quote.passage in passages for quote in (*attempt.composition.quotes, *attempt.withheld))
 
 
-def _is_wanted(row: Answer) -> bool:
-    """Asked between the sentences of an answer that is being written, whose lease this renews."""
-    try:
-        lease = held() if row.written_by else timezone.now() + LEASE
-        return bool(Answer.objects.filter(pk=row.pk, state__in=OPEN_STATES).update(lease_until=lease))
-    finally:
-        lend_connection()
-
-
 def _is_readable(row: Answer, passages: Collection[int], adapter: str) -> bool:
     """Asked before each sentence of an answer that is being written: it may have words of any of them."""
     try:
@@ -293,86 +281,3 @@ def _charge(use: Use, *before: Measurement) -> None:
     """What led to the first try is charged to it."""
     use.latency_ms += sum(part.latency_ms for part in before)
     use.cpu_seconds += sum(part.cpu_seconds for part in before)
-
-
-@transaction.atomic
-def _keep_told(row: Answer, hits: Sequence[Hit], chunks: dict[int, Chunk], attempt: Attempt) -> bool:
-    """What the asker is about to see of a written answer stays theirs, should they stop it. False when they have."""
-    current = Answer.objects.select_for_update().filter(pk=row.pk, state__in=OPEN_STATES).first()
-    if current is None:
-        return False
-    current.standalone_question, current.corpora_searched = row.standalone_question, row.corpora_searched
-    _fill(current, attempt, "", hits, chunks)
-    current.state, current.refusal = AnswerState.ANSWERING, {**row.refusal, **current.refusal}
-    current.summary_of = _summarised(row)
-    current.save()
-    _cite(current, citation_rows(current, chunks, attempt.composition))
-    return True
-
-
-def _fill(row: Answer, attempt: Attempt, reason: str, hits: Sequence[Hit], chunks: dict[int, Chunk]) -> None:
-    composition = attempt.composition
-    row.state = AnswerState.ANSWERED if composition.is_answered else AnswerState.ABSTAINED
-    row.sentences = sentence_rows(composition) if composition.is_answered else []
-    row.text = answer_text(row.sentences)
-    row.route, row.model, row.confidence = attempt.tier, attempt.model, attempt.confidence
-    row.refusal = {**attempt.refusal, "route": reason}
-    if composition.quotes and not composition.is_answered:
-        row.refusal["offered"] = as_rows(composition.quotes)
-        row.refusal["withheld"] = as_rows(attempt.withheld)
-    row.passages = [
-        {"passage": hit.id, "score": hit.score, "document": chunks[hit.id].document_id, "revision": chunks[hit.id].revision}
-        for hit in hits
-    ]  # fmt: skip
-
-
-@transaction.atomic
-def _record(
-    row: Answer, uses: Sequence[Use], timings: _Timings, *, attempt: Attempt | None = None, chunks: dict[int, Chunk] | None = None
-) -> bool:
-    """Store the answer with all that is needed to replay it. False when it was stopped (or deleted) meanwhile."""
-    current = Answer.objects.select_for_update().filter(pk=row.pk, state__in=OPEN_STATES).first()
-    if current is None:
-        _record_tries(row, uses)
-        return False
-    row.timings_ms, row.finished_at, row.lease_until = timings.total(), timezone.now(), None
-    row.summary_of = _summarised(row)
-    row.save()
-    is_cited = attempt is not None and attempt.composition.is_answered
-    _cite(row, citation_rows(row, chunks or {}, attempt.composition) if attempt and is_cited else [])
-    record_tiers(answer=row, uses=uses)
-    return True
-
-
-def _summarised(row: Answer) -> Document | None:
-    """None where it was deleted in the last moment."""
-    is_there = Document.objects.select_for_update().filter(pk=row.summary_of_id or 0).exists()
-    return row.summary_of if is_there else None
-
-
-def _cite(row: Answer, citations: list[Citation]) -> None:
-    """In the place of those of what was written before. Of a document that was deleted in the last moment the citation is kept as
-    of one that is deleted later: without it."""
-    row.citations.all().delete()
-    wanted = {citation.document_id for citation in citations if citation.document_id is not None}
-    there = set(Document.objects.select_for_update().filter(pk__in=wanted).values_list("pk", flat=True))
-    for citation in citations:
-        citation.document_id = citation.document_id if citation.document_id in there else None
-    Citation.objects.bulk_create(citations)
-
-
-@transaction.atomic
-def _record_tries(row: Answer, uses: Sequence[Use]) -> None:
-    """What was done for an answer that somebody stopped; one that was deleted takes its ledger with it, but counts."""
-    if Answer.objects.select_for_update().filter(pk=row.pk).first() is not None:
-        record_tiers(answer=row, uses=uses)
-    else:
-        count_uses(answer=row, uses=uses)
-
-
-def _record_failure(row: Answer, message: str, timings: _Timings) -> AnswerEvent:
-    changed = Answer.objects.filter(pk=row.pk, state__in=OPEN_STATES).update(
-        state=AnswerState.FAILED, error_message=message[:500], timings_ms=timings.total(), finished_at=timezone.now(),
-        lease_until=None,
-    )  # fmt: skip
-    return Failed(message) if changed else Finished(AnswerState.STOPPED)

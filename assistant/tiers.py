@@ -133,22 +133,20 @@ def tell(
         except StopIteration as end:
             draft = end.value
             break
-        if isinstance(told, Waiting):
-            if told.before != before:
-                yield Queued(before := told.before)
+        is_sentence = isinstance(told, ComposedSentence)
+        if is_sentence and not question.is_readable():
+            writing.close()  # which stops the model
+            raise SpecialistError(GONE, "A passage that the model had before it was deleted or closed to its asker.")
+        is_open = question.keep(_attempt(growing, model, adapter)) if is_sentence and growing else question.is_wanted()
+        if not is_open:
+            writing.close()
+            raise SpecialistError(STOPPED, "The answer was stopped.")
+        if isinstance(told, ComposedSentence):
+            yield Sentence(told.text, tuple(place + 1 for place in told.quotes), layout=told.layout, is_recorded=False)
         elif isinstance(told, Progress):
             yield Reading(told.done, told.total)
-        else:
-            if not question.is_readable():
-                writing.close()
-                raise SpecialistError(GONE, "A passage that the model had before it was deleted or closed to its asker.")
-            if growing is not None and not question.keep(_attempt(growing, model, adapter)):
-                writing.close()
-                raise SpecialistError(STOPPED, "The answer was stopped.")
-            yield Sentence(told.text, tuple(place + 1 for place in told.quotes), layout=told.layout, is_recorded=False)
-        if not question.is_wanted():
-            writing.close()  # which stops the model
-            raise SpecialistError(STOPPED, "The answer was stopped.")
+        elif told.before != before:
+            yield Queued(before := told.before)
     is_answered = draft.support >= LEAST_SUPPORT
     attempt = _attempt(draft, model, adapter)
     return attempt if is_answered else replace(attempt, composition=replace(attempt.composition, is_answered=False, quotes=()))

@@ -37,6 +37,7 @@ from assistant.golden import running
 from assistant.golden.models import GoldenResult
 from assistant.models import Answer, AnswerState
 from assistant.presentation import present_answer, present_conversation
+from assistant.recording import Told
 from assistant.services import create_answer, share_conversation
 from ingestion import renewing
 from ingestion.models import Chunk, Corpus, Document
@@ -555,7 +556,7 @@ def test_an_adapter_that_is_lost_while_it_writes_leaves_no_word(
         people.ben.groups.clear()
         return True
 
-    monkeypatch.setattr(answering, "_is_wanted", lose)
+    monkeypatch.setattr(Told, "keep", lose)
     row = canary.ask(people.ben)
 
     assert row.route != "specialist"
