@@ -12,6 +12,7 @@ from assistant.models import Answer, AnswerState
 from assistant.offers import is_unsure, offers_of
 from assistant.services import Manner, create_answer
 from assistant.streams import run_now
+from ingestion.filters import names_of
 from ingestion.models import Corpus
 from ingestion.permissions import readable_chunks, readable_corpora
 
@@ -24,14 +25,13 @@ def person_named(username: str) -> User:
 
 
 def corpora_named(person: User, names: Sequence[str]) -> list[Corpus]:
-    """The corpora of these names that the person may read; an unknown name and a forbidden one are the same mistake."""
-    corpora = []
+    """The corpora of these names or slugs that the person may read; an unknown name and a forbidden one are the same mistake."""
+    readable = {key: corpus for corpus in readable_corpora(person).distinct() for key in (corpus.slug, corpus.name)}
     for name in names:
-        corpus = readable_corpora(person).filter(name=name).first()
-        if corpus is None:
-            raise CommandError(f"{person.username} may read no corpus named {name!r}.")
-        corpora.append(corpus)
-    return corpora
+        if name not in readable:
+            there = f"There is {names_of(readable.values())}." if readable else "There is none that this person may read."
+            raise CommandError(f"{person.username} may read no corpus named {name!r}. {there}")
+    return [readable[name] for name in names]
 
 
 def ask(*, person: User, question: str, corpora: Sequence[Corpus] = ()) -> dict[str, Any]:

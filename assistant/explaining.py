@@ -14,7 +14,7 @@ from assistant.searching import passing, read_search
 from assistant.superseding import superseded
 from ingestion.filters import Filters
 from ingestion.models import Chunk, Corpus, Document
-from ingestion.permissions import readable_chunks, readable_partitions
+from ingestion.permissions import readable_chunks, readable_corpora, readable_partitions
 
 SHOWN = 20  # of each side, and of the fused list
 
@@ -67,7 +67,7 @@ def explain_search(
     from retrieval.search import search
     from specialists.reranker.choosing import CANDIDATES, PASSAGES_READ
 
-    words, wanted = read_search(question, filters)
+    words, wanted = read_search(question, filters, readable_corpora(user) if corpora is None else corpora)
     partitions = list(readable_partitions(user, corpora=corpora).distinct())
     only = passing(partitions, wanted)
     result = search(words, scope=[partition.key for partition in partitions], top_k=SHOWN, only=only)

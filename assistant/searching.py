@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from assistant.reranking.using import in_order
 from assistant.superseding import superseded
 from ingestion.connections import release_connection
-from ingestion.filters import FilterError, Filters, filtered_ids, read_filters
+from ingestion.filters import FilterError, Filters, check_corpora, filtered_ids, read_filters
 from ingestion.models import Chunk, Corpus, Document, DocumentText, Partition
-from ingestion.permissions import readable_chunks, readable_documents, readable_partitions
+from ingestion.permissions import readable_chunks, readable_corpora, readable_documents, readable_partitions
 from ingestion.versions import newer_versions
 
 LOOKED_AT = 3  # hits for each passage that is asked for, since several become one
@@ -53,7 +53,7 @@ def search_passages(
     RetrievalError and FilterError."""
     from retrieval.search import search
 
-    words, wanted = read_search(query, filters)
+    words, wanted = read_search(query, filters, corpora or readable_corpora(user))
     partitions = list(readable_partitions(user, corpora=corpora or None).distinct())
     only = passing(partitions, wanted)
     release_connection()
@@ -65,12 +65,14 @@ def search_passages(
     return _presented(_with_neighbours(ordered)[:top_k], user)
 
 
-def read_search(query: str, filters: Filters | None = None) -> tuple[str, Filters]:
-    """The words to search for, and what narrows them. Raises FilterError."""
+def read_search(query: str, filters: Filters | None, searched: Iterable[Corpus]) -> tuple[str, Filters]:
+    """The words to search for, and what narrows them. `searched`: the corpora that a filter may name. Raises FilterError."""
     words, typed = read_filters(query)
     if typed and not words:
         raise FilterError("There are filters and no words. Type what to search for beside them.")
-    return words, (filters or Filters()).within(typed)
+    wanted = (filters or Filters()).within(typed)
+    check_corpora(wanted, searched)
+    return words, wanted
 
 
 def passing(partitions: Sequence[Partition], filters: Filters) -> frozenset[int] | None:

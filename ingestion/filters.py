@@ -10,10 +10,11 @@ from datetime import date, datetime, time
 from django.db.models import F, Q
 from django.utils import timezone
 
-from ingestion.models import Chunk, Document, Partition
+from ingestion.models import Chunk, Corpus, Document, Partition
 from ingestion.parsers.formats import ENDINGS
 
-_WORD = re.compile(r'(?<!\S)(corpus|type|owner|after|before|title):(?:"([^"]*)"?|(\S+))', re.IGNORECASE)
+_WORD = re.compile(r'(?<!\S)(corpus|type|owner|after|before|title):(?:["“„]([^"“”„]*)(["“”]?)|(\S+))', re.IGNORECASE)
+MOST_NAMED = 8  # corpora of a sentence
 _SPOKEN = {"word": "docx", "excel": "xlsx", "powerpoint": "pptx", "slides": "pptx", "mail": "eml", "email": "eml"}
 
 
@@ -53,11 +54,40 @@ class Filters:
 
 def read_filters(query: str) -> tuple[str, Filters]:
     """The query without its filters, and the filters: `type:pdf after:2025-01-01 title:"travel"`. Other words with a colon stay
-    words; a quotation mark that is never closed ends with the query. Raises FilterError."""
+    words. Raises FilterError."""
     filters = Filters()
-    for key, quoted, bare in _WORD.findall(query):
+    for key, quoted, closing, bare in _WORD.findall(query):
+        if not closing and not bare:
+            raise _never_closed(key.lower(), quoted.strip())
         filters = _with(filters, key.lower(), (quoted or bare.strip('"')).strip())
     return " ".join(_WORD.sub(" ", query).split()), filters
+
+
+def _never_closed(key: str, words: str) -> FilterError:
+    example = f', as in {key}:"{words[:40].strip()}"' if words else ""
+    return FilterError(f"The quotation mark after {key}: is never closed. Write another where its words end{example}.")
+
+
+def check_corpora(filters: Filters, searched: Iterable[Corpus]) -> None:
+    """Raises FilterError for a name that none of the corpora that are searched has; one that is closed to the person and one
+    that does not exist are the same mistake, so `searched` holds only what the person may read."""
+    if not filters.corpora:
+        return
+    corpora = list(searched)
+    known = {name.casefold() for corpus in corpora for name in (corpus.name, corpus.slug)}
+    for name in filters.corpora:
+        if name.casefold() not in known:
+            listed = names_of(corpora)
+            advice = f"You may search {listed}." if listed else "There is none that you may search."
+            raise FilterError(f"There is no corpus “{name[:120]}” that you may search here. {advice}")
+
+
+def names_of(corpora: Iterable[Corpus]) -> str:
+    """“Handbook, Sales and Support”; of many corpora the first and how many more there are; empty of none."""
+    names = sorted({corpus.name for corpus in corpora})
+    if len(names) > MOST_NAMED:
+        return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _with(filters: Filters, key: str, value: str) -> Filters:

@@ -23,6 +23,7 @@ from assistant.services import Manner, start_answer, stop_answer
 from assistant.sse import with_heartbeats
 from assistant.streams import RECHECK_S, follow
 from ingestion.connections import in_thread
+from ingestion.filters import names_of
 from ingestion.models import Corpus
 from ingestion.permissions import readable_corpora
 
@@ -105,7 +106,8 @@ def named_corpora(token: ApiToken, names: Sequence[str], *, param: str = "metada
     readable = {key: corpus for corpus in readable_corpora(token.user) for key in (corpus.name, corpus.slug)}
     for name in names:
         if name not in readable:
-            raise ApiError(404, "corpus_not_found", f"You may read no corpus “{name[:120]}”.", param=param)
+            there = f"You may read {names_of(readable.values())}." if readable else "There is none that you may read."
+            raise ApiError(404, "corpus_not_found", f"You may read no corpus “{name[:120]}”. {there}", param=param)
     return [readable[name] for name in dict.fromkeys(names)]
 
 

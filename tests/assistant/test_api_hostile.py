@@ -45,6 +45,7 @@ BODIES: list[tuple[str, Any]] = [
     ("/api/search", {"query": " \x00 "}),
     ("/api/search", {"query": "leave", "top_k": 0}),
     ("/api/search", {"query": "leave", "corpora": ["nowhere"]}),
+    ("/api/search", {"query": 'title:"trav leave'}),
     ("/api/corpora", {"name": "\x00", "everyone": True}),
     ("/api/corpora", {"name": "x" * 500, "everyone": True}),
     ("/api/corpora", {"name": "No audience"}),
@@ -100,3 +101,23 @@ def test_it_refuses_a_form_without_its_boundary(headers: dict[str, str]) -> None
 def test_it_refuses_a_page_that_no_database_can_count_to(headers: dict[str, str]) -> None:
     for path in ("/api/corpora/handbook/documents", "/api/conversations"):
         assert Client().get(f"{path}?offset={10**30}", headers=headers).status_code == 400
+
+
+def test_it_names_the_mistake_in_a_search(people: People, headers: dict[str, str]) -> None:
+    """Cy may not read Sales, which is there."""
+    key = create_token(user=people.cy, name="tests", scopes=SCOPES, days=7)[1]
+
+    def said(**body: Any) -> str:
+        sent = json.dumps({"query": "leave", **body})
+        asked = Client().post("/api/search", sent, content_type="application/json", headers={"Authorization": f"Bearer {key}"})
+        assert asked.status_code in (400, 404)
+        message: str = asked.json()["error"]["message"]
+        return message
+
+    missing = said(query="leave corpus:nosuch")
+    assert missing == "There is no corpus “nosuch” that you may search here. You may search Handbook."
+    assert said(query="leave corpus:sales").replace("sales", "nosuch") == missing
+    assert said(corpora=["nosuch"]) == "You may read no corpus “nosuch”. You may read Handbook."
+    assert said(corpora=["sales"]) == "You may read no corpus “sales”. You may read Handbook."
+    assert "You may search Handbook." in said(query="leave corpus:sales", corpora=["handbook"])
+    assert "The quotation mark after title: is never closed" in said(query='title:"trav leave')

@@ -124,7 +124,9 @@ def test_it_narrows_by_the_words_of_the_box(people: People, sales: Corpus, searc
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [("rebate after:yesterday", "after: takes a day such as 2025-01-31"), ("type:pdf", "There are filters and no words"),
-     ('rebate title:""', "After title: there is nothing")],
+     ('rebate title:""', "After title: there is nothing"),
+     ('title:"trav leave', "The quotation mark after title: is never closed"),
+     ("rebate corpus:nosuch", "There is no corpus “nosuch” that you may search here. You may search Sales.")],
 )  # fmt: skip
 def test_it_says_what_is_wrong_with_a_filter(
     people: People, sales: Corpus, searched: Searched, query: str, sentence: str
@@ -142,3 +144,15 @@ def test_it_shows_how_many_the_second_gate_kept_back_and_not_what_they_say(
     Document.objects.filter(pk=gone.pk).update(revision=2)
     page = client_of(people.olga).get(URL, {"q": "words"}).content.decode()
     assert "Kept back by the second gate <b>1</b>" in page and "Gone words" not in page
+
+
+def test_it_says_of_a_corpus_that_is_closed_what_it_says_of_none(people: People, sales: Corpus, searched: Searched) -> None:
+    """Ada manages Sales and may not read it."""
+    closed, missing = (
+        client_of(people.ada).get(URL, {"q": f"rebate corpus:{name}"}).content.decode().split('<form class="search-test"')[1]
+        for name in ("sales", "nosuch")
+    )
+    assert "There is no corpus “nosuch” that you may search here. You may search Handbook." in missing
+    assert closed.replace("sales", "nosuch") == missing and searched.question == ""
+    page = client_of(people.olga).get(URL, {"q": "rebate corpus:handbook", "corpus": "sales"}).content.decode()
+    assert "There is no corpus “handbook” that you may search here. You may search Sales." in page

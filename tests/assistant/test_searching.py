@@ -87,18 +87,45 @@ def test_it_shows_neighbours_as_one_passage(corpus: Corpus) -> None:
 def test_it_narrows_by_arguments_and_by_words(corpus: Corpus) -> None:
     documents = {row["document"] for row in searched("leave", "--type", "txt")}
     assert documents == {"codes.txt", "kanji.txt"} == {row["document"] for row in searched("leave type:.TXT")}
-    assert {row["document"] for row in searched('leave title:"old/le')} == {"old/leave.md"}
+    assert {row["document"] for row in searched('leave title:"old/le"')} == {"old/leave.md"}
+    assert {row["document"] for row in searched("leave title:“old/le”")} == {"old/leave.md"}
     assert {row["document"] for row in searched("leave before:2021")} == {"old/leave.md"}
     assert "old/leave.md" not in {row["document"] for row in searched("leave", "--after", "2021-01")}
-    assert searched("leave owner:cy") == [] == searched("leave corpus:elsewhere")
+    assert searched("leave owner:cy") == []
+    assert {row["corpus"] for row in searched("leave", "--corpus", "sales")} == {"Sales"}  # its slug
     assert {row["corpus"] for row in searched("leave owner:OLGA corpus:sales")} == {"Sales"}
+
+
+def refusal(command: str, query: str, *arguments: str, person: str = "cy") -> str:
+    with pytest.raises(CommandError) as refused:
+        call_command(command, query, "--as", person, *arguments, stdout=io.StringIO())
+    return str(refused.value)
 
 
 def test_it_widens_nothing(corpus: Corpus) -> None:
     """Cy is outside of the corpus's audience, whatever is asked for."""
     output = io.StringIO()
-    call_command("search", "leave owner:olga corpus:sales title:leave", "--as", "cy", "--json", stdout=output)
+    call_command("search", "leave owner:olga title:leave", "--as", "cy", "--json", stdout=output)
     assert json.loads(output.getvalue()) == []
+
+
+@pytest.mark.parametrize("command", ["search", "explain_search"])
+def test_it_names_a_corpus_that_the_person_may_not_read_as_it_names_none(corpus: Corpus, command: str) -> None:
+    said = [refusal(command, f"leave corpus:{name}") for name in ("nosuch", "sales", "Sales", '"nosuch"')]
+    assert said[0] == "There is no corpus “nosuch” that you may search here. You may search Handbook."
+    assert said[1].replace("sales", "nosuch") == said[2].replace("Sales", "nosuch") == said[3] == said[0]
+    said = [refusal(command, "leave", "--corpus", name) for name in ("nosuch", "sales", "Sales")]
+    assert said[0] == "cy may read no corpus named 'nosuch'. There is Handbook."
+    assert said[1].replace("sales", "nosuch") == said[2].replace("Sales", "nosuch") == said[0]
+    assert "Sales" in refusal(command, "leave corpus:handbook corpus:nosuch", person="olga")
+    assert "You may search Sales." in refusal(command, "leave corpus:handbook", "--corpus", "Sales", person="olga")
+
+
+@pytest.mark.parametrize("command", ["search", "explain_search"])
+def test_it_names_a_quotation_mark_that_is_never_closed(corpus: Corpus, command: str) -> None:
+    for query in ('title:"trav leave', "title:“trav leave"):
+        said = refusal(command, query, person="olga")
+        assert said.startswith("The quotation mark after title: is never closed.") and 'title:"trav leave"' in said
 
 
 def test_it_refuses_a_filter_that_it_cannot_read(corpus: Corpus) -> None:
