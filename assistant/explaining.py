@@ -17,6 +17,23 @@ from ingestion.models import Chunk, Corpus, Document
 from ingestion.permissions import readable_chunks, readable_corpora, readable_partitions
 
 SHOWN = 20  # of each side, and of the fused list
+COLUMNS = {"dense": "Meaning", "lexical": "Words", "fused": "Fused", "feedback": "Feedback", "reranked": "Reranked"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A passage in one column. `moved`: how many places up from the column before it; negative: down; None where one of the two
+    does not have it."""
+
+    column: str
+    label: str
+    rank: int | None
+    moved: int | None
+
+    @property
+    def arrow(self) -> str:
+        """▲2, ▼1, or nothing."""
+        return f"{'▲' if self.moved > 0 else '▼'}{abs(self.moved)}" if self.moved else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +51,12 @@ class Explained:
     newer: Document | None = None
 
     @property
-    def moved(self) -> int:
-        """How many places the reranker moved it up; negative: down."""
-        return self.feedback - self.reranked if self.feedback and self.reranked else 0
-
-    @property
-    def moved_down(self) -> int:
-        return -self.moved
+    def places(self) -> list[Place]:
+        """One of each column, in order."""
+        ranks: list[int | None] = [getattr(self, column) for column in COLUMNS]
+        pairs = zip([None, *ranks], ranks, strict=False)
+        moves = [before - rank if before and rank else None for before, rank in pairs]
+        return [Place(*column, rank, moved) for column, rank, moved in zip(COLUMNS.items(), ranks, moves, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from assistant.explaining import Explanation, explain_search
+from assistant.explaining import COLUMNS, Explanation, explain_search
 from assistant.views.requests import PersonRequest
 from ingestion.filters import FilterError
 from ingestion.models import Chunk
@@ -34,6 +34,7 @@ def search_test(request: PersonRequest) -> HttpResponse:
         for item in (explanation.passages if explanation else ())
     ]
     context = {
+        "columns": COLUMNS.values(),
         "question": question, "corpora": corpora, "chosen": request.GET.get("corpus", ""), "explanation": explanation,
         "rows": rows, "error": error, "is_cut": len(request.GET.get("q", "").strip()) > MAX_QUESTION, "longest": MAX_QUESTION,
     }  # fmt: skip

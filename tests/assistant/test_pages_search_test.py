@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pytest
+from django.core.management import call_command
 
 from ingestion.models import Chunk, Corpus, Document
 from retrieval.errors import RetrievalError
@@ -56,6 +60,13 @@ def hits(*documents: Document) -> tuple[Hit, ...]:
     return tuple(Hit(chunk_of(document), 1.0) for document in documents)
 
 
+def ranks_of(page: str) -> list[list[str]]:
+    """The words of each row's cells, without the passage's."""
+    rows = page.split("<tbody>")[1].split("</tbody>", maxsplit=1)[0].split("<tr")[1:]
+    cells = [[re.sub("<[^>]*>", " ", f"<td{cell}") for cell in row.split("<td")[1:6]] for row in rows]
+    return [[" ".join(cell.split()) for cell in row] for row in cells]
+
+
 def test_it_shows_the_ranks_side_by_side(people: People, sales: Corpus, searched: Searched) -> None:
     one, two = add_ready(sales, "one.md", "Words of one."), add_ready(sales, "two.pdf", "Words of two.", pages=7)
     searched.result = SearchResult(hits(two, one), hits(one), hits(two), hits(one, two), {"embed": 6.25, "dense": 1.5})
@@ -63,10 +74,33 @@ def test_it_shows_the_ranks_side_by_side(people: People, sales: Corpus, searched
     assert searched.question == "rebate" and list(searched.scope) == [one.partition.key]
     rows = page.split("<tbody>")[1].split("<tr")[1:]
     assert "Words of two." in rows[0] and "Page 1" in rows[0] and "Words of one." in rows[1]
-    ranks = [[cell.split(">")[1].split("<")[0] for cell in row.replace("<b>", "").split("<td")[1:6]] for row in rows]
-    assert ranks == [["–", "1", "2", "1", "1"], ["1", "–", "1", "2", "2"]]
+    assert ranks_of(page) == [["–", "1", "2 ▼1 down", "1 ▲1 up", "1"], ["1", "–", "1", "2 ▼1 down", "2"]]
     assert "Embed <b>6.3 ms</b>" in page or "Embed <b>6.2 ms</b>" in page
     assert f"/documents/{one.pk}/?start=0&amp;end=13#evidence-1" in page
+
+
+def test_it_shows_how_a_passage_moved_from_column_to_column(people: People, sales: Corpus, searched: Searched) -> None:
+    a, b, c = (add_ready(sales, f"{name}.md", f"Words of {name}.") for name in "abc")
+    searched.result = SearchResult(hits(c, a, b), hits(a, b, c), hits(c, b), hits(a, b, c), {})
+    page = client_of(people.olga).get(URL, {"q": "rebate"}).content.decode()
+    assert ranks_of(page) == [
+        ["3", "1 ▲2 up", "3 ▼2 down", "1 ▲2 up", "1"],
+        ["1", "–", "1", "2 ▼1 down", "2"],
+        ["2", "2", "2", "3 ▼1 down", "3"],
+    ]
+    output = io.StringIO()
+    call_command("explain_search", "rebate", "--as", "olga", stdout=output)
+    told = [line.split("  ") for line in output.getvalue().splitlines() if ".md" in line]
+    assert [[part.strip() for part in line if part.strip()][:5] for line in told] == [
+        ["3", "1 ▲2", "3 ▼2", "1 ▲2", "1*"],
+        ["1", "–", "1", "2 ▼1", "2*"],
+        ["2", "2", "2", "3 ▼1", "3*"],
+    ]
+    output = io.StringIO()
+    call_command("explain_search", "rebate", "--as", "olga", "--json", stdout=output)
+    moved = [row["moved"] for row in json.loads(output.getvalue())["passages"]]
+    assert moved[0] == {"lexical": 2, "fused": -2, "feedback": 2, "reranked": 0}
+    assert moved[1] == {"lexical": None, "fused": None, "feedback": -1, "reranked": 0}
 
 
 def test_it_opens_only_what_the_person_manages_and_may_read(people: People, sales: Corpus, searched: Searched) -> None:

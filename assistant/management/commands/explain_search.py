@@ -9,12 +9,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from assistant.asking import corpora_named, person_named
-from assistant.explaining import Explanation, explain_search
+from assistant.explaining import COLUMNS, Explanation, Place, explain_search
 from assistant.management.filters import add_filters, filters_of
 from ingestion.filters import FilterError
 from retrieval.errors import RetrievalError
 
-COLUMNS = ("dense", "lexical", "fused", "feedback", "reranked")
+WIDTH = 9  # of a column
 
 
 class Command(BaseCommand):
@@ -48,19 +48,21 @@ class Command(BaseCommand):
         if explanation.narrowed_to is not None:
             self.stdout.write(f"passed the filters {explanation.narrowed_to}")
         self.stdout.write(f"kept back by the second gate {explanation.dropped}\n")
-        self.stdout.write("meaning  words  fused  feedback  reranked  moved  passage")
+        self.stdout.write("  ".join([*(f"{label.lower():<{WIDTH}}" for label in COLUMNS.values()), "passage"]))
         for item in explanation.passages:
-            ranks = [rank if (rank := getattr(item, column)) else "–" for column in COLUMNS]
-            moved = f"{item.moved:+}" if item.moved else ""
             words = " ".join(item.chunk.text.split())[:80]
-            mark = "*" if item.is_read else " "
-            self.stdout.write(
-                "{:>7}  {:>5}  {:>5}  {:>8}  {:>7}{}  {:>5}  ".format(*ranks, mark, moved)
-                + f"{item.chunk.document}{f' (gives way to {item.newer})' if item.newer else ''}: {words}"
-            )
-        self.stdout.write("* read for an answer" if explanation.passages else "Nothing was found.")
+            cells = "  ".join(f"{_cell(place, item.is_read):<{WIDTH}}" for place in item.places)
+            self.stdout.write(f"{cells}  {item.chunk.document}{f' (gives way to {item.newer})' if item.newer else ''}: {words}")
+        legend = "▲ ▼ how far it moved from the column before; * read for an answer"
+        self.stdout.write(legend if explanation.passages else "Nothing was found.")
         if explanation.kept:
             self.stdout.write(f"not reranked, by the choice of the corpus: {', '.join(explanation.kept)}")
+
+
+def _cell(place: Place, is_read: bool) -> str:
+    """“3 ▲2”; the last column has a star where an answer reads the passage."""
+    mark = "*" if is_read and place.column == "reranked" else ""
+    return f"{place.rank or '–'}{mark} {place.arrow}".rstrip()
 
 
 def _as_json(explanation: Explanation) -> dict[str, Any]:
@@ -69,7 +71,9 @@ def _as_json(explanation: Explanation) -> dict[str, Any]:
         "dropped": explanation.dropped, "not_reranked": list(explanation.kept), "narrowed_to": explanation.narrowed_to,
         "passages": [
             {
-                **{column: getattr(item, column) for column in COLUMNS}, "is_read": item.is_read, "passage": item.chunk.pk,
+                **{place.column: place.rank for place in item.places},
+                "moved": {place.column: place.moved for place in item.places[1:]},
+                "is_read": item.is_read, "passage": item.chunk.pk,
                 "document": item.chunk.document.source_name, "text": item.chunk.text,
                 "gives_way_to": item.newer.source_name if item.newer else None,
             }
