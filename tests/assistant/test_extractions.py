@@ -80,6 +80,23 @@ def test_it_reads_fields_from_the_page_to_the_csv(people: People, documents: lis
     assert (own.tokens > 0, own.lease_owner) == (True, "")
 
 
+def test_it_begins_with_an_example_until_there_is_a_table(people: People, documents: list[Document]) -> None:
+    address, client = reverse("assistant:extractions"), client_of(people.ben)
+    page = text_of(client, address)
+    for words in ("An example", "Notice period", "60 days", "Not found", "Choose a corpus"):
+        assert words in page
+    assert "Your tables" not in page
+    made(people, documents)
+    page = text_of(client, address)
+    assert "An example" not in page and "Your tables" in page
+    assert "An example" not in text_of(client_of(people.cy), f"{address}?corpus=handbook")  # the form itself is there
+
+
+def test_it_says_who_could_bring_documents_where_there_is_no_corpus(people: People) -> None:
+    page = text_of(client_of(people.ben), reverse("assistant:extractions"))
+    assert "There is no corpus that you may read yet" in page and "<select" not in page
+
+
 def test_what_may_not_be_read_is_neither_made_nor_shown(people: People, documents: list[Document]) -> None:
     own = made(people, documents)
     assert work_extractions(slice_s=0) == 0
