@@ -14,10 +14,10 @@ from django.utils import timezone
 from assistant import streams
 from assistant.api.models import ApiToken
 from assistant.errors import QuestionError
+from assistant.leases import this_process
 from assistant.limits.using import take_question
 from assistant.models import FINAL_STATES, SEARCH_ANYWAY, Answer, AnswerState, Conversation, Door, Feedback
 from assistant.permissions import conversations_of
-from assistant.writers import this_process
 from ingestion.models import Corpus, Document
 from specialists.router.crisis import speaks_of_self_harm
 

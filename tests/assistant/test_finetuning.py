@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +34,7 @@ from assistant.finetuning.permissions import is_withdrawn
 from assistant.finetuning.worker import work_until_empty
 from assistant.golden import running
 from assistant.golden.models import GoldenResult
+from assistant.leases import this_process
 from assistant.models import Answer, AnswerState
 from assistant.presentation import present_answer, present_conversation
 from assistant.recording import Told
@@ -56,7 +56,7 @@ from tests.assistant.rows import make_answer, make_answered, make_document
 from tests.people import LEAVE, People, add_text, make_corpora
 from tests.tiny_language_model import make_adapters, make_model, make_unread_model
 
-DEAD = f"{socket.gethostname()}:999999999:dead"  # a trainer that was killed
+DEAD = f"{this_process().partition(':')[0]}:999999999:1:dead"  # a trainer that was killed
 
 TRAVEL = """# Travel policy
 

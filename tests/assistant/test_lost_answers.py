@@ -11,7 +11,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from assistant import streams, writers
+from assistant import leases, streams, writers
 from assistant.errors import LOST
 from assistant.models import Answer, AnswerState
 from assistant.services import start_answer
@@ -27,7 +27,7 @@ LATER = timedelta(minutes=4)
 def row(people: People) -> Answer:
     return make_answer(
         people.ben, "How long is parental leave?", state=AnswerState.ANSWERING, lease_until=timezone.now() + LATER,
-        written_by=writers.this_process(),
+        written_by=leases.this_process(),
     )  # fmt: skip
 
 
@@ -107,8 +107,8 @@ def test_a_question_names_the_process_that_answers_it(people: People, monkeypatc
 
     asked = start_answer(user=people.ben, question="How long is parental leave?")
 
-    assert asked.written_by == writers.this_process() != ""
-    assert not writers.is_dead(asked.written_by)
+    assert asked.written_by == leases.this_process() != ""
+    assert not leases.is_dead(asked.written_by)
 
 
 def test_a_process_renews_what_it_holds_until_it_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +129,13 @@ def test_a_process_renews_what_it_holds_until_it_holds_nothing(monkeypatch: pyte
 
     assert renewed == [[-1, -2], [-2]]
     assert not heart._is_beating
+
+
+def test_a_holder_of_another_start_with_the_same_number_is_dead() -> None:
+    """A container comes back under its old name, and its first process has the old number."""
+    later = timezone.now() + LATER
+    place, number, started, claim = leases.new_owner().split(":")
+
+    assert not leases.is_abandoned(f"{place}:{number}:{started}:{claim}", later)
+    assert leases.is_abandoned(f"{place}:{number}:{int(started) - 1}:{claim}", later)
+    assert not leases.is_abandoned(f"elsewhere/1:{number}:{int(started) - 1}:{claim}", later)

@@ -269,7 +269,7 @@ def test_a_killed_synchronisation_goes_on_without_loss_and_nothing_twice(
     monkeypatch.setattr(parts, "add_document", add_document)
     assert sync_slack_sources(slice_s=60) == 0  # its holder lives, as far as anybody knows
     host = new_owner().partition(":")[0]
-    SlackSource.objects.update(lease_owner=f"{host}:999999999:dead")
+    SlackSource.objects.update(lease_owner=f"{host}:999999999:1:dead")
     sync_slack_sources(slice_s=60)
     assert set(texts()) == {THREAD, DAY, NEXT_DAY}
     assert Document.objects.count() == 3
