@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from assistant.reranking.using import in_order
 from assistant.superseding import superseded
 from ingestion.connections import release_connection
-from ingestion.filters import FilterError, Filters, check_corpora, filtered_ids, read_filters
+from ingestion.filters import FilterError, Filters, check_filters, filtered_ids, read_filters
 from ingestion.models import Chunk, Corpus, Document, DocumentText, Partition
 from ingestion.permissions import readable_chunks, readable_corpora, readable_documents, readable_partitions
 from ingestion.versions import newer_versions
@@ -71,7 +71,7 @@ def read_search(query: str, filters: Filters | None, searched: Iterable[Corpus])
     if typed and not words:
         raise FilterError("There are filters and no words. Type what to search for beside them.")
     wanted = (filters or Filters()).within(typed)
-    check_corpora(wanted, searched)
+    check_filters(wanted, searched)
     return words, wanted
 
 

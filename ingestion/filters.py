@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from ingestion.models import Chunk, Corpus, Document, Partition
-from ingestion.parsers.formats import ENDINGS
+from ingestion.parsers.formats import ENDINGS, PARSERS
 
 _WORD = re.compile(r'(?<!\S)(corpus|type|owner|after|before|title):(?:["“„]([^"“”„]*)(["“”]?)|(\S+))', re.IGNORECASE)
 MOST_NAMED = 8  # corpora of a sentence
@@ -68,9 +68,12 @@ def _never_closed(key: str, words: str) -> FilterError:
     return FilterError(f"The quotation mark after {key}: is never closed. Write another where its words end{example}.")
 
 
-def check_corpora(filters: Filters, searched: Iterable[Corpus]) -> None:
-    """Raises FilterError for a name that none of the corpora that are searched has; one that is closed to the person and one
-    that does not exist are the same mistake, so `searched` holds only what the person may read."""
+def check_filters(filters: Filters, searched: Iterable[Corpus]) -> None:
+    """Raises FilterError for a type that there is not, and for a corpus that is not among those that are searched: one that is
+    closed to the person and one that does not exist are the same mistake, so `searched` holds only what the person may read."""
+    for name in filters.types:
+        if _format_named(name) not in PARSERS:
+            raise FilterError(f"There is no type “{name[:40]}”. Write one such as pdf, word, excel, markdown, email or .py.")
     if not filters.corpora:
         return
     corpora = list(searched)
@@ -129,7 +132,7 @@ def _conditions(filters: Filters) -> Iterable[Q]:
     if filters.corpora:
         yield _any(Q(corpus__slug__iexact=name) | Q(corpus__name__iexact=name) for name in filters.corpora)
     if filters.types:
-        yield Q(format__in=[_format_named(name.lower().lstrip(".")) for name in filters.types])
+        yield Q(format__in=[_format_named(name) for name in filters.types])
     if filters.owners:
         owner = "corpus__owner__"
         names = (
@@ -145,6 +148,7 @@ def _conditions(filters: Filters) -> Iterable[Q]:
 
 
 def _format_named(name: str) -> str:
+    name = name.lower().lstrip(".")
     return ENDINGS.get(f".{name}", _SPOKEN.get(name, name))
 
 

@@ -129,7 +129,12 @@ def test_it_names_a_quotation_mark_that_is_never_closed(corpus: Corpus, command:
 
 
 def test_it_refuses_a_filter_that_it_cannot_read(corpus: Corpus) -> None:
-    for query, sentence in (("leave after:soon", "takes a day"), ("type:md", "no words"), ("leave title: x", "there is nothing")):
+    for query, sentence in (
+        ("leave after:soon", "takes a day"),
+        ("type:md", "no words"),
+        ("leave title: x", "there is nothing"),
+        ("leave type:wrod", "no type “wrod”"),
+    ):
         if query.endswith(" x"):
             assert read_filters(query) == (query, Filters())  # a colon and a space are a sentence's
             continue
