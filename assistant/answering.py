@@ -36,7 +36,7 @@ from assistant.tiers import TIERS, Attempt, Question, Tiers, evidence_of
 from ingestion.connections import lend_connection
 from ingestion.models import Chunk, Partition
 from retrieval.errors import RetrievalError
-from retrieval.passages import Hit
+from retrieval.passages import FloatMatrix, Hit
 from specialists.errors import SpecialistError
 from specialists.router.cascade import decide, only_tier, search_first
 from specialists.router.rules import current_rules
@@ -82,7 +82,11 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
     yield Understood(row.standalone_question)
 
     since = time.perf_counter()
-    decision = _route(row, partitions)
+    vector = _embed(row)
+    timings.mark("embed", since)
+
+    since = time.perf_counter()
+    decision = _route(row, partitions, vector)
     row.summary_of = document_to_summarise(row, decision, partitions)
     if row.summary_of is not None:
         decision = as_summary(row, decision)
@@ -168,16 +172,21 @@ def _understand(row: Answer) -> str:
     return standalone_question(row.question, topic([(asked, whole or asked) for asked, whole in reversed(turns)]))
 
 
-def _route(row: Answer, partitions: Sequence[Partition]) -> Decision:
-    """By what was typed: a follow-up's topic must not make a question of a “thanks”."""
+def _embed(row: Answer) -> FloatMatrix:
+    """(1, dimension), of what was typed; the search of the same words takes it from the cache."""
     from retrieval.search import question_vector
 
+    lend_connection()  # the model works now
+    return question_vector(row.question)
+
+
+def _route(row: Answer, partitions: Sequence[Partition], vector: FloatMatrix) -> Decision:
+    """By what was typed: a follow-up's topic must not make a question of a “thanks”."""
     rules = current_rules()
     lend_connection()
     corpora = sorted({partition.corpus_id for partition in partitions})
-    vector = question_vector(row.question)[0]
     installed = installed_tiers()
-    decision = decide(row.question, vector, installed=installed, rules=rules, corpora=corpora)
+    decision = decide(row.question, vector[0], installed=installed, rules=rules, corpora=corpora)
     if row.tier_wanted:
         return only_tier(decision, row.tier_wanted)
     return search_first(decision, installed=installed) if row.refusal.get(SEARCH_ANYWAY) else decision

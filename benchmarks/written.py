@@ -36,7 +36,7 @@ AT_ONCE = 1000  # from this number on the model waits until it has all the quest
 ASKED_AT_ONCE, TOGETHER_S = 8, 150.0
 TICKS = os.sysconf("SC_CLK_TCK")
 BEFORE = ("authorize", "route", "gate")  # stages before the model that are neither retrieval nor generation
-RETRIEVAL = ("retrieve", "rerank")
+RETRIEVAL = ("embed", "retrieve", "rerank")
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ _ROUTES = {
 }
 _STAGES = {
     "authorize": "Checking access",
+    "embed": "Embedding the question",
     "retrieve": "Searching",
     "gate": "Checking access again",
     "rerank": "Ordering",
