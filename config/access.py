@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.contrib.auth.views import redirect_to_login
 from django.core.checks import Error, register
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -229,26 +228,21 @@ def check_every_route_is_declared(**_: object) -> list[Error]:
 
 
 class AccessTableMiddleware:
-    """Applies the table before the view, and marks what a signed-in person gets as not to be stored by anyone."""
+    """Applies the table before the view, and marks what a signed-in person gets as not to be stored by anyone.
 
-    async_capable = True
+    It knows no coroutines, and is the innermost, so Django runs the whole chain in the request's thread; else each of the others
+    would change threads twice for each request."""
+
+    async_capable = False
     sync_capable = True
 
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> Any:
-        return self._acall(request) if self.is_async else self._finish(request, self.get_response(request))
-
-    async def _acall(self, request: HttpRequest) -> HttpResponseBase:
-        return self._finish(request, await self.get_response(request))
-
-    def _finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         from assistant.api.gate import add_limits
 
+        response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "no-store")
         add_limits(request, response)
         return response

@@ -81,8 +81,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "config.access.AccessTableMiddleware",
     "axes.middleware.AxesMiddleware",
+    "config.access.AccessTableMiddleware",
 ]
 
 TEMPLATES = [
