@@ -104,6 +104,7 @@ TEMPLATES = [
 # --- Database ---------------------------------------------------------------------------------------------------------
 DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{DATA_DIR / 'intramural.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["ENGINE"] = "config.sqlite"  # with a pool
     # Write-ahead log, so that readers never wait for the writer; IMMEDIATE, so that two writers queue and do not fail. A hundred
     # questions in one moment on a crowded host may wait long for their turn: a minute is better than an error.
     DATABASES["default"]["OPTIONS"] = {
