@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 
-from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 
@@ -16,7 +15,7 @@ from assistant.events import AnswerEvent, Failed, Finished, Queued, Reading, Rou
 from assistant.models import Answer, AnswerState
 from assistant.presentation import PresentedAnswer, present_answer
 from assistant.streams import follow
-from ingestion.connections import release_connection
+from ingestion.connections import in_thread
 from ingestion.reading_html import is_numbered
 
 HEARTBEAT_S = 15.0
@@ -38,10 +37,10 @@ async def answer_frames(
 
     The caller has passed the answer's gate. A finished answer is shown as its viewer may see it now; it is not replayed.
     """
-    presented = await _present(answer_id, user)
-    step = _Step(presented.question if presented else "")
+    row = await in_thread(lambda: _read(answer_id, user))
     failure = ""
-    if presented and not presented.is_final:
+    if row and not row.is_final:
+        step = _Step(row.question)
         async for event in with_heartbeats(follow(answer_id, user), HEARTBEAT_S):
             if event is None:
                 yield HEARTBEAT
@@ -51,7 +50,7 @@ async def answer_frames(
                 failure = event.message
             elif not isinstance(event, Finished):
                 yield frame("step", step.after(event))
-        presented = await _present(answer_id, user)
+    presented = await in_thread(lambda: _present(answer_id, user))
     if presented and failure:
         presented = replace(presented, state=AnswerState.FAILED, error_message=failure)
     yield frame("done", _final(presented, csrf_token, template))
@@ -105,14 +104,12 @@ def _final(presented: PresentedAnswer | None, csrf_token: str, template: str) ->
     return render_to_string(template, {"item": presented, "csrf_token": csrf_token})
 
 
-async def _present(answer_id: int, user: User) -> PresentedAnswer | None:
-    """The answer as `user` may see it now, None when it is no longer theirs. The connection is given back at once."""
+def _read(answer_id: int, user: User) -> Answer | None:
+    """None when it is no longer theirs."""
+    return Answer.objects.filter(pk=answer_id, conversation__user=user.pk, conversation__user__is_active=True).first()
 
-    def read() -> PresentedAnswer | None:
-        try:
-            row = Answer.objects.filter(pk=answer_id, conversation__user=user.pk, conversation__user__is_active=True).first()
-            return present_answer(row, user) if row else None
-        finally:
-            release_connection()
 
-    return await sync_to_async(read)()
+def _present(answer_id: int, user: User) -> PresentedAnswer | None:
+    """The answer as `user` may see it now."""
+    row = _read(answer_id, user)
+    return present_answer(row, user) if row else None

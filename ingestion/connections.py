@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 
 def lend_connection() -> None:
-    """Give a pooled connection back while a model works in this thread. SQLite's stays: it keeps nobody else waiting, and opening
-    it anew takes 4 to 15 ms, several times in an answer. One that had an error goes, too."""
+    """Give a connection back while a model works in this thread. SQLite's stays: it keeps nobody else waiting, and this happens
+    several times in an answer. One that had an error goes, too."""
     if connection.vendor != "sqlite" or connection.errors_occurred:
         release_connection()
 
@@ -27,12 +27,12 @@ def release_connection() -> None:
 
 async def in_thread(work: Callable[[], T]) -> T:
     """Database work off the event loop, in the request's thread, whose connection is given back at once: what waits must not hold
-    one of a pool. SQLite's is closed with the request."""
+    one."""
 
     def run() -> T:
         try:
             return work()
         finally:
-            lend_connection()
+            release_connection()
 
     return await sync_to_async(run)()
