@@ -34,6 +34,7 @@ class EmbeddingBatch:
         self._vectors: FloatMatrix = np.zeros((len(self._passages), self._embedder.dimension), np.float32)
         self._is_done = np.zeros(len(self._passages), bool)
         self._failed: set[int] = set()  # documents
+        self._is_wanted = np.ones(len(self._passages), bool)
         self._take_over_known()
         self._embedding: Future[None] = pool.submit(self._embed)
 
@@ -42,10 +43,11 @@ class EmbeddingBatch:
         return self._embedding.done()
 
     def report(self) -> None:
-        """Put how far the longer documents are on their rows."""
+        """Put how far the longer documents are on their rows. Of one that was deleted meanwhile nothing more is embedded, since
+        others wait."""
         for draft, rows in self._rows_of_drafts():
-            if len(draft.chunks) > EMBED_AT_ONCE:
-                report_progress(draft.claim, int(self._is_done[rows].sum()))
+            if len(draft.chunks) > EMBED_AT_ONCE and self._is_wanted[rows].any():
+                self._is_wanted[rows] = report_progress(draft.claim, int(self._is_done[rows].sum()))
 
     def wait(self) -> None:
         """Until there are vectors. What an embedder raises that can embed nothing is raised here."""
@@ -62,6 +64,8 @@ class EmbeddingBatch:
         for draft, rows in self._rows_of_drafts():
             if draft.claim.document.pk in self._failed:
                 put_back(draft.claim, NOT_EMBEDDED)
+                continue
+            if not self._is_wanted[rows].all():
                 continue
             members.setdefault(draft.claim.document.partition.key, []).append((draft, rows))
         for key, items in members.items():
@@ -102,6 +106,8 @@ class EmbeddingBatch:
             places.setdefault(self._passages[row].searchable_text, []).append(row)
         texts = list(places)
         for start in range(0, len(texts), EMBED_AT_ONCE):
-            some = texts[start : start + EMBED_AT_ONCE]
+            some = [text for text in texts[start : start + EMBED_AT_ONCE] if self._is_wanted[places[text]].any()]
+            if not some:
+                continue
             for text, vector in zip(some, self._embedder.embed_passages(some), strict=True):
                 self._vectors[places[text]], self._is_done[places[text]] = vector, True

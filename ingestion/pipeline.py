@@ -195,8 +195,9 @@ def _chunk(document: Document, parsed: ParsedDocument, item: ChunkDraft) -> Chun
     )  # fmt: skip
 
 
-def report_progress(claim: Claim, chunks_embedded: int) -> None:
-    _held(claim, chunks_embedded=chunks_embedded)
+def report_progress(claim: Claim, chunks_embedded: int) -> bool:
+    """False when the document was deleted, or is no longer this claim's."""
+    return _held(claim, chunks_embedded=chunks_embedded)
 
 
 def make_live(key: str, drafts: Sequence[Draft], passages: Sequence[Passage], vectors: FloatMatrix, embedder: str) -> None:

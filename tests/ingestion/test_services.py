@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingestion import pipeline, services, worker
+from ingestion import embedding, pipeline, services, worker
 from ingestion.embedding import EmbeddingBatch
 from ingestion.models import Chunk, Corpus, Document, DocumentState, PendingRemoval
 from ingestion.permissions import readable_chunks, readable_documents, readable_partitions
@@ -213,6 +213,38 @@ def test_it_has_one_outcome_when_a_document_is_deleted_during_its_ingestion(hand
     work_until_empty()
     assert not Document.objects.exists()
     assert not Chunk.objects.exists()
+    assert verify() == []
+
+
+def test_it_embeds_nothing_more_of_a_document_that_is_deleted(
+    people: People, handbook: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Others wait for its turn to end."""
+    monkeypatch.setattr(embedding, "EMBED_AT_ONCE", 2)
+    monkeypatch.setattr(embedding, "LOOK_EVERY_S", 0.01)
+    long = add(handbook, "long.md", "\n\n".join(f"# Part {n}\n\n" + f"Rule {n} is about thing {n}. " * 60 for n in range(12)))
+    add(handbook, "leave.md", LEAVE)
+    embedder, embedded, looked = get_embedder(), [], threading.Event()
+    embed_passages, report = embedder.embed_passages, EmbeddingBatch.report
+
+    def embed(texts: list[str]) -> Any:
+        embedded.append(len(texts))
+        assert looked.wait(20)  # the first time until the deletion was seen
+        return embed_passages(texts)
+
+    def look(batch: EmbeddingBatch) -> None:
+        if not looked.is_set():
+            services.delete_document(document=Document.objects.get(pk=long.document.pk))
+        report(batch)
+        looked.set()
+
+    monkeypatch.setattr(embedder, "embed_passages", embed)
+    monkeypatch.setattr(EmbeddingBatch, "report", look)
+
+    work_until_empty()
+
+    assert sum(embedded) <= 2 + len(Chunk.objects.all())
+    assert "27 days" in found_texts(people.ben, "annual leave days")
     assert verify() == []
 
 
