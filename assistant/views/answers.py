@@ -18,7 +18,8 @@ from assistant.sse import answer_frames
 from assistant.views.chat import conversation_context
 from assistant.views.requests import PersonRequest, refusal_at_composer, turn_url
 from ingestion.connections import release_connection
-from ingestion.permissions import get_document_for, readable_documents
+from ingestion.models import Document
+from ingestion.permissions import readable_documents
 from ingestion.reading import EvidenceLink, document_panel_context
 from ingestion.versions import newest_version
 
@@ -73,21 +74,22 @@ def feedback(request: PersonRequest, answer_id: int) -> HttpResponse:
 
 
 def citation(request: PersonRequest, answer_id: int, number: int) -> HttpResponse:
-    """The cited document, opened at the quoted words: beside the answer for htmx, else within the conversation's page."""
+    """The cited document, opened at the quoted words: beside the answer for htmx, else within the conversation's page. One that
+    is no longer there for this person leaves a sentence, the same whether it was deleted or closed."""
     own = get_answer_for(request.user, answer_id)
-    cited = own.citations.filter(number=number, document__isnull=False).first()
+    cited = own.citations.filter(number=number).first()
     if cited is None:
         raise Http404
-    panel = _panel(request, own, cited)
+    document = readable_documents(request.user).select_related("corpus", "partition").filter(pk=cited.document_id or 0).first()
+    panel = _panel(request, own, cited, document) if document else {"is_source_gone": True, "close_url": turn_url(own)}
     if request.htmx and not request.htmx.history_restore_request:
-        return render(request, "ingestion/_document_panel.html", panel)
+        return render(request, "ingestion/_document_panel.html" if document else "assistant/_source_gone.html", panel)
     page = {"open_answer": answer_id, "open_number": number, **conversation_context(request, own.conversation)}
     return render(request, "assistant/conversation.html", {**panel, **page})
 
 
-def _panel(request: PersonRequest, own: Answer, cited: Citation) -> dict[str, object]:
+def _panel(request: PersonRequest, own: Answer, cited: Citation, document: Document) -> dict[str, object]:
     """The document at `cited`, the other quotes of the same document marked, and the answer's evidence one by one."""
-    document = get_document_for(request.user, cited.document_id or 0)
     readable = readable_documents(request.user)
     evidence = list(own.citations.filter(document__in=readable).select_related("document"))
     in_document = [item for item in evidence if item.document_id == document.pk]

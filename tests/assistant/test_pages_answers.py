@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from assistant.models import Answer, AnswerState, Citation, Feedback
+from assistant.models import Answer, AnswerState, Feedback
 from ingestion.models import Chunk, Document
 from tests.assistant.pages import HTMX, client_of, text_of
 from tests.assistant.rows import make_answer, make_answered, make_document
@@ -13,6 +13,7 @@ from tests.assistant.test_pages_asking import LEAVE
 from tests.people import People, add_text, make_corpora
 
 EXPIRY = "Unused days expire on 31 March."
+GONE = "This source is no longer there for you"
 
 
 @pytest.fixture
@@ -40,28 +41,37 @@ def test_it_opens_a_citation_as_a_page_with_the_conversation(people: People, ans
     assert 'class="cite on"' in page
 
 
-def test_it_has_no_citation_for_a_stranger_or_after_access_is_lost(people: People) -> None:
+def test_it_keeps_a_source_from_strangers(people: People, answered: Answer) -> None:
+    url = reverse("assistant:citation", args=[answered.pk, 1])
+    for stranger in (people.cy, people.ada):
+        for headers in ({}, HTMX):
+            response = client_of(stranger).get(url, headers=headers)
+            assert response.status_code == 404
+            assert LEAVE not in response.content.decode() and GONE not in response.content.decode()
+
+
+def test_it_has_no_source_of_an_unknown_number(people: People, answered: Answer) -> None:
+    assert client_of(people.ben).get(reverse("assistant:citation", args=[answered.pk, 9])).status_code == 404
+
+
+def test_it_says_the_same_of_a_closed_source_and_a_deleted_one_within_the_conversation(people: People) -> None:
     _, sales = make_corpora(people)
     document = make_document(sales, "Rebates", ["Rebates are paid in February."])
     row = make_answered(people.ben, "When?", [(document, "Rebates are paid in February.")])
     url = reverse("assistant:citation", args=[row.pk, 1])
-    assert "paid in February" in text_of(client_of(people.ben), url)
-    for stranger in (people.cy, people.ada):
-        assert "paid in February" not in text_of(client_of(stranger), url, 404)
-    people.ben.groups.clear()
-    response = client_of(people.ben).get(url)
-    assert response.status_code == 404
-    assert "paid in February" not in response.content.decode()
-
-
-def test_it_has_no_citation_of_a_deleted_document_or_an_unknown_number(
-    people: People, answered: Answer
-) -> None:  # fmt: skip
     client = client_of(people.ben)
-    urls = [reverse("assistant:citation", args=[answered.pk, number]) for number in (1, 9)]
-    assert [client.get(url).status_code for url in urls] == [200, 404]
-    Citation.objects.filter(answer=answered).update(document=None)
-    assert [client.get(url).status_code for url in urls] == [404, 404]
+    assert "paid in February" in text_of(client, url)
+    said = []
+    for take_away in (people.ben.groups.clear, document.delete):
+        take_away()
+        page, panel = text_of(client, url), client.get(url, headers=HTMX).content.decode()
+        for shown in (page, panel):
+            assert GONE in shown
+            assert "paid in February" not in shown and "Rebates" not in shown
+        assert "When?" in page and 'id="composer"' in page
+        assert "<html" not in panel
+        said.append(panel)
+    assert said[0] == said[1]
 
 
 @pytest.mark.parametrize("name", ["answer", "stop", "retry", "feedback"])
