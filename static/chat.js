@@ -84,7 +84,7 @@
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target === thread) { isFollowing = true; countQuestions(); showLastTurn("smooth"); }
-    if (event.detail.target === panel) showEvidence(event.detail.pathInfo.requestPath);
+    if (event.detail.target === panel) { rememberSource(event.detail.pathInfo.requestPath); showEvidence(event.detail.pathInfo.requestPath); }
   });
   let isFollowing = true;
   for (const type of ["wheel", "touchmove"]) byId("scroller")?.addEventListener(type, () => { isFollowing = false; }, { passive: true });
@@ -148,12 +148,31 @@
     for (const link of document.querySelectorAll(EVIDENCE)) link.classList.toggle("on", link.getAttribute("href") === path);
     byId("document-title")?.focus({ preventScroll: true });
   }
+  /* An open source is one step of the history, which Back takes back; a further source takes its place. The step is not htmx's
+     own: htmx keeps no page to go back to, and would fetch the conversation again over what is being typed. */
+  const isAtSource = () => location.pathname.includes("/citations/");
+  function rememberSource(path) {
+    if (isAtSource()) history.replaceState(history.state, "", path);
+    else history.pushState({ isSource: true }, "", path);
+  }
+  let awaited = null; // the request of the source that was asked for last; what comes after the panel was closed opens nothing
+  document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.target === panel) awaited = event.detail.xhr; });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target === panel && event.detail.xhr !== awaited) event.detail.shouldSwap = false;
+  });
   function closePanel(address) {
-    panel.replaceChildren();
+    awaited = null;
+    panel.replaceChildren(); // at once: whoever presses the key twice must not go back twice
     for (const link of document.querySelectorAll(EVIDENCE)) link.classList.remove("on");
-    if (address) history.replaceState(null, "", address);
+    if (isAtSource() && history.state?.isSource) history.back();
+    else if (isAtSource()) history.replaceState(null, "", address);
     if (opener?.isConnected) opener.focus();
   }
+  addEventListener("popstate", () => {
+    const isOpen = Boolean(panel?.querySelector(".doc"));
+    if (isOpen && !isAtSource()) closePanel();
+    else if (!isOpen && isAtSource()) window.htmx.ajax("GET", location.pathname, { target: panel, swap: "innerHTML" });
+  });
 
   /* --- copying --- */
   async function copy(text, done) {

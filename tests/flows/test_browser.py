@@ -165,6 +165,61 @@ def test_it_answers_and_opens_the_document_at_the_cited_words(visit: Any, passwo
 
 
 @pytest.mark.usefixtures("corpora")
+def test_it_goes_back_from_a_source_to_the_conversation_and_no_further(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit(viewport={"width": 390, "height": 844})
+    page = window.sign_in("ben", passwords["ben"])
+    answer = window.ask("How many days of annual leave do full-time employees get?")
+    conversation, mark = page.url, page.locator("#panel mark")
+
+    def open_source(kind: str) -> None:
+        with page.expect_response(re.compile("/citations/")):
+            answer.locator(kind).first.click()
+        expect(page).to_have_url(re.compile("/citations/"))
+        expect(mark.first).to_be_in_viewport()
+
+    def is_closed() -> None:
+        expect(mark).to_have_count(0)
+        expect(page).to_have_url(conversation)
+        expect(answer).to_contain_text("27 days")
+
+    open_source("a.cite")
+    page.go_back()
+    is_closed()
+    page.go_forward()
+    expect(mark.first).to_be_in_viewport()
+    page.get_by_label("Close the document").click()
+    is_closed()
+
+    page.set_viewport_size({"width": 1280, "height": 800})  # where the conversation stays in sight beside a source
+    open_source("a.cite")
+    open_source("a.source")  # takes the place of the first
+    page.go_back()
+    is_closed()
+    open_source("a.cite")
+    held: list[Any] = []
+    page.route(re.compile("/citations/"), lambda route: held.append(route))
+    with page.expect_request(re.compile("/citations/")):
+        answer.locator("a.source").first.click()
+    page.go_back()
+    is_closed()
+    with page.expect_response(re.compile("/citations/")):
+        held[0].continue_()
+    page.unroute_all()
+    is_closed()  # what comes late opens nothing
+
+    open_source("a.source")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    is_closed()
+    open_source("a.cite")
+    page.reload()
+    page.go_back()
+    is_closed()
+    page.go_back()
+    expect(page).to_have_url(f"{window.installation.url}/")  # only now the page before the conversation
+
+
+@pytest.mark.usefixtures("corpora")
 def test_it_understands_a_follow_up(visit: Any, passwords: dict[str, str]) -> None:
     window = visit()
     window.sign_in("ben", passwords["ben"])
