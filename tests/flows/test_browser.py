@@ -219,6 +219,29 @@ def test_it_goes_back_from_a_source_to_the_conversation_and_no_further(visit: An
     expect(page).to_have_url(f"{window.installation.url}/")  # only now the page before the conversation
 
 
+IN_SIGHT = """async () => {
+  await document.querySelector(".pdf-picture img:has(~ svg)").decode();
+  for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+  const [main, mark] = ["content", "evidence-1"].map((id) => document.getElementById(id).getBoundingClientRect());
+  return (mark.top - main.top) / main.height;
+}"""
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_opens_a_whole_document_with_what_stands_around_the_cited_words(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit(viewport={"width": 1280, "height": 600})
+    page = window.sign_in("ben", passwords["ben"])
+    window.ask("How often must the sensor be calibrated?").locator("a.cite").first.click()
+    page.get_by_label("Open in full").click()
+    page.wait_for_url(re.compile("#evidence-1"))
+    whole = page.url
+    for width, height in ((1280, 600), (390, 500)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto("/")
+        page.goto(whole)
+        assert 0.05 < page.evaluate(IN_SIGHT) < 0.6  # near the top of its page, the jump shows the page from there
+
+
 @pytest.mark.usefixtures("corpora")
 def test_it_understands_a_follow_up(visit: Any, passwords: dict[str, str]) -> None:
     window = visit()
