@@ -142,38 +142,26 @@
   document.addEventListener("scroll", hideCard, true);
 
   const EVIDENCE = "a.cite, a.source, .source.places a";
-  let opener = null;
+  let opener = null, awaited = null; // awaited: the request for the last source; what comes once the panel is closed opens nothing
   function showEvidence(path) {
     hideCard();
     for (const link of document.querySelectorAll(EVIDENCE)) link.classList.toggle("on", link.getAttribute("href") === path);
     byId("document-title")?.focus({ preventScroll: true });
   }
-  /* An open source is one step of the history, which Back takes back; a further source takes its place. The step is not htmx's
-     own: htmx keeps no page to go back to, and would fetch the conversation again over what is being typed. */
-  const isAtSource = () => location.pathname.includes("/citations/");
-  function rememberSource(path) {
-    if (isAtSource()) history.replaceState(history.state, "", path);
-    else history.pushState({ isSource: true }, "", path);
-  }
-  let awaited = null; // the request of the source that was asked for last; what comes after the panel was closed opens nothing
-  document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.target === panel) awaited = event.detail.xhr; });
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.target === panel && event.detail.xhr !== awaited) event.detail.shouldSwap = false;
-  });
+  const isAtSource = () => location.pathname.includes("/citations/"); // one step, which Back undoes; htmx would fetch the page again
+  const rememberSource = (path) => (isAtSource() ? history.replaceState(history.state, "", path) : history.pushState({ isSource: true }, "", path));
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => { if (detail.target === panel) awaited = detail.xhr; });
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => { if (detail.target === panel) detail.shouldSwap &&= detail.xhr === awaited; });
   function closePanel(address) {
-    awaited = null;
-    panel.replaceChildren(); // at once: whoever presses the key twice must not go back twice
+    awaited = null; panel.replaceChildren(); // at once: whoever presses the key twice must not go back twice
     for (const link of document.querySelectorAll(EVIDENCE)) link.classList.remove("on");
-    if (isAtSource() && history.state?.isSource) history.back();
-    else if (isAtSource()) history.replaceState(null, "", address);
+    if (isAtSource()) history.state?.isSource ? history.back() : history.replaceState(null, "", address);
     if (opener?.isConnected) opener.focus();
   }
   addEventListener("popstate", () => {
-    const isOpen = Boolean(panel?.querySelector(".doc"));
-    if (isOpen && !isAtSource()) closePanel();
-    else if (!isOpen && isAtSource()) window.htmx.ajax("GET", location.pathname, { target: panel, swap: "innerHTML" });
+    if (panel?.querySelector(".doc")) { if (!isAtSource()) closePanel(); }
+    else if (isAtSource()) window.htmx.ajax("GET", location.pathname, { target: panel, swap: "innerHTML" });
   });
-
   /* --- copying --- */
   async function copy(text, done) {
     try { await navigator.clipboard.writeText(text); window.say(done, 3); }
