@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time
 
+from django.contrib.auth.models import User
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -14,7 +16,7 @@ from ingestion.models import Chunk, Corpus, Document, Partition
 from ingestion.parsers.formats import ENDINGS, PARSERS
 
 _WORD = re.compile(r'(?<!\S)(corpus|type|owner|after|before|title):(?:["“„]([^"“”„]*)(["“”]?)|(\S+))', re.IGNORECASE)
-MOST_NAMED = 8  # corpora of a sentence
+MOST_NAMED = 8  # corpora, or owners, of a sentence
 _SPOKEN = {"word": "docx", "excel": "xlsx", "powerpoint": "pptx", "slides": "pptx", "mail": "eml", "email": "eml"}
 
 
@@ -69,12 +71,13 @@ def _never_closed(key: str, words: str) -> FilterError:
 
 
 def check_filters(filters: Filters, searched: Iterable[Corpus]) -> None:
-    """Raises FilterError for a type that there is not, and for a corpus that is not among those that are searched: one that is
-    closed to the person and one that does not exist are the same mistake, so `searched` holds only what the person may read."""
+    """Raises FilterError for a type that there is not, and for a corpus or an owner that is not among those that are searched:
+    one that is closed to the person and one that does not exist are the same mistake, so `searched` holds only what the person
+    may read."""
     for name in filters.types:
         if _format_named(name) not in PARSERS:
             raise FilterError(f"There is no type “{name[:40]}”. Write one such as pdf, word, excel, markdown, email or .py.")
-    if not filters.corpora:
+    if not (filters.corpora or filters.owners):
         return
     corpora = list(searched)
     known = {name.casefold() for corpus in corpora for name in (corpus.name, corpus.slug)}
@@ -83,11 +86,42 @@ def check_filters(filters: Filters, searched: Iterable[Corpus]) -> None:
             listed = names_of(corpora)
             advice = f"You may search {listed}." if listed else "There is none that you may search."
             raise FilterError(f"There is no corpus “{name[:120]}” that you may search here. {advice}")
+    if filters.owners:
+        _check_owners(filters.owners, User.objects.filter(pk__in={corpus.owner_id for corpus in corpora}))
+
+
+def _check_owners(names: Iterable[str], owners: Iterable[User]) -> None:
+    people = list(owners)
+    for name in names:
+        if not _owners_named([name], people):
+            listed = _listed({person.get_full_name() or person.get_username() for person in people})
+            advice = f"You may search the corpora of {listed}." if listed else "There is none that you may search."
+            raise FilterError(f"There is no owner “{name[:120]}” of a corpus that you may search here. {advice}")
+
+
+def _owners_named(names: Iterable[str], owners: Iterable[User]) -> list[int]:
+    """The ids of those whose username, first, last or full name is among `names`. In Python: no two databases fold alike."""
+    wanted = {_folded(name) for name in names} - {""}
+    return [
+        person.pk
+        for person in owners
+        if wanted & {_folded(name) for name in (person.username, person.first_name, person.last_name, person.get_full_name())}
+    ]
+
+
+def _folded(name: str) -> str:
+    """Without case, accents and more than single spaces."""
+    letters = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    return " ".join("".join(letter for letter in letters if not unicodedata.combining(letter)).split())
 
 
 def names_of(corpora: Iterable[Corpus]) -> str:
     """“Handbook, Sales and Support”; of many corpora the first and how many more there are; empty of none."""
-    names = sorted({corpus.name for corpus in corpora})
+    return _listed({corpus.name for corpus in corpora})
+
+
+def _listed(different: set[str]) -> str:
+    names = sorted(different)
     if len(names) > MOST_NAMED:
         return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
@@ -121,24 +155,22 @@ def read_date(value: str, key: str) -> date:
 
 def filtered_ids(partitions: Iterable[Partition], filters: Filters) -> frozenset[int]:
     """The live passages of these partitions that pass."""
-    documents = Document.objects.filter(partition__in=[partition.pk for partition in partitions])
-    for condition in _conditions(filters):
+    searched = list(partitions)
+    documents = Document.objects.filter(partition__in=[partition.pk for partition in searched])
+    for condition in _conditions(filters, searched):
         documents = documents.filter(condition)
     chunks = Chunk.objects.filter(document__in=documents.values("pk"), revision=F("document__revision"))
     return frozenset(chunks.values_list("pk", flat=True))
 
 
-def _conditions(filters: Filters) -> Iterable[Q]:
+def _conditions(filters: Filters, partitions: Sequence[Partition]) -> Iterable[Q]:
     if filters.corpora:
         yield _any(Q(corpus__slug__iexact=name) | Q(corpus__name__iexact=name) for name in filters.corpora)
     if filters.types:
         yield Q(format__in=[_format_named(name) for name in filters.types])
     if filters.owners:
-        owner = "corpus__owner__"
-        names = (
-            (f"{owner}{field}__iexact", name) for name in filters.owners for field in ("username", "first_name", "last_name")
-        )
-        yield _any(Q(pair) for pair in names)
+        owners = User.objects.filter(owned_corpora__in={partition.corpus_id for partition in partitions}).distinct()
+        yield Q(corpus__owner__in=_owners_named(filters.owners, owners))
     if filters.titles:
         yield _any(Q(title__icontains=name) | Q(source_name__icontains=name) for name in filters.titles)
     if filters.after:

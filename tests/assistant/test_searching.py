@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from ingestion.filters import FilterError, Filters, read_filters
@@ -91,7 +92,6 @@ def test_it_narrows_by_arguments_and_by_words(corpus: Corpus) -> None:
     assert {row["document"] for row in searched("leave title:“old/le”")} == {"old/leave.md"}
     assert {row["document"] for row in searched("leave before:2021")} == {"old/leave.md"}
     assert "old/leave.md" not in {row["document"] for row in searched("leave", "--after", "2021-01")}
-    assert searched("leave owner:cy") == []
     assert {row["corpus"] for row in searched("leave", "--corpus", "sales")} == {"Sales"}  # its slug
     assert {row["corpus"] for row in searched("leave owner:OLGA corpus:sales")} == {"Sales"}
 
@@ -105,8 +105,31 @@ def refusal(command: str, query: str, *arguments: str, person: str = "cy") -> st
 def test_it_widens_nothing(corpus: Corpus) -> None:
     """Cy is outside of the corpus's audience, whatever is asked for."""
     output = io.StringIO()
-    call_command("search", "leave owner:olga title:leave", "--as", "cy", "--json", stdout=output)
+    call_command("search", "leave owner:ada title:leave", "--as", "cy", "--json", stdout=output)
     assert json.loads(output.getvalue()) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["olga", "INÊS", "ines", "carvalho", '"Inês Carvalho"', '"ines  carvalho"', "“ines CARVALHO”", '"Ine\u0302s Carvalho"'],
+)
+def test_it_finds_an_owner_by_each_name_without_regard_to_case_and_accents(corpus: Corpus, name: str) -> None:
+    User.objects.filter(pk=corpus.owner_id).update(first_name="Inês", last_name="Carvalho")
+    found = searched(f"leave owner:{name}")
+    assert found and {row["corpus"] for row in found} == {"Sales"}
+    assert {row["corpus"] for row in searched(f"leave owner:{name} owner:ada")} == {"Sales"}
+
+
+@pytest.mark.parametrize("command", ["search", "explain_search"])
+def test_it_names_an_owner_of_corpora_that_are_closed_as_it_names_none(corpus: Corpus, command: str) -> None:
+    said = [refusal(command, f"leave owner:{name}") for name in ("nobody", "olga", "OLGA", '"nobody"', "cy")]
+    assert said[0] == (
+        "There is no owner “nobody” of a corpus that you may search here. You may search the corpora of Ada Moreau."
+    )
+    assert said[1].replace("olga", "nobody") == said[2].replace("OLGA", "nobody") == said[3] == said[0]
+    assert said[4].replace("cy", "nobody") == said[0]
+    assert refusal(command, "leave owner:\u0301") != ""  # nothing but an accent is no name
+    assert "no owner “ada”" in refusal(command, "leave owner:ada", "--corpus", "Sales", person="olga")
 
 
 @pytest.mark.parametrize("command", ["search", "explain_search"])
