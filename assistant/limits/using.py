@@ -16,7 +16,7 @@ from assistant.ledger.prices import currency
 from assistant.limits.models import DailyUse, Limit
 
 KINDS = ("questions", "tokens", "cost")
-NEAR = 0.8  # of a limit: from here on people are told what is left
+NEAR = 0.8  # of a limit: from here on, and at the last question at the latest, people are told what is left
 OVER = "over_limit"
 
 
@@ -35,7 +35,8 @@ class Allowance:
 
     @property
     def is_near(self) -> bool:
-        return self.used >= self.limit * Decimal(str(NEAR))
+        is_last = self.kind == "questions" and self.limit - self.used <= 1
+        return is_last or self.used >= self.limit * Decimal(str(NEAR))
 
     @property
     def left(self) -> str:

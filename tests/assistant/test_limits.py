@@ -53,6 +53,18 @@ def test_it_says_what_is_left_before_the_end_is_reached(people: People) -> None:
     assert "1 of 5 questions left for today." in ben.get(page).content.decode()
 
 
+@pytest.mark.parametrize(("questions", "first"), [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4), (6, 5), (10, 8), (50, 40)])
+def test_it_says_at_the_last_question_at_the_latest_what_is_left(people: People, questions: int, first: int) -> None:
+    """`first`: how many are used when it is said first."""
+    limit("everyone", questions=questions)
+    for used in range(questions):
+        near = nearest_limit(people.ben)
+        assert (near is not None) == (used >= first), used
+        take_question(user=people.ben)
+    near = nearest_limit(people.ben)
+    assert near is not None and near.is_over
+
+
 def test_it_is_not_lifted_by_deleting_what_was_asked(people: People) -> None:
     limit(f"user:{people.ben.pk}", questions=1)
     take_question(user=people.ben)
