@@ -25,16 +25,26 @@ class LimitForm(forms.Form):
     questions = forms.IntegerField(min_value=0, max_value=10**9, required=False, label="Questions a day")
     tokens = forms.IntegerField(min_value=0, max_value=MOST, required=False, label="Tokens a day")
     cost = forms.DecimalField(min_value=0, max_digits=12, decimal_places=4, required=False, label="Cost a day")
+    is_meant = forms.BooleanField(required=False, label="Yes, stop these questions")
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.fields["subject"].choices = subjects()  # type: ignore[attr-defined]
+        self.asks_back = False  # whether a 0 waits for the person to say that it is meant
 
     def clean(self) -> dict[str, object]:
         cleaned = super().clean() or {}
         if not self.errors and all(cleaned.get(kind) is None for kind in KINDS):
             raise forms.ValidationError("Give at least one number; what is left empty has no limit.")
+        if not self.errors and not cleaned.pop("is_meant", False):
+            self._ask_back([kind for kind in KINDS if cleaned.get(kind) == 0], str(cleaned["subject"]))
         return cleaned
+
+    def _ask_back(self, zeros: Sequence[str], subject: str) -> None:
+        who = _flat(subjects())[subject]
+        self.asks_back = bool(zeros)
+        for kind in zeros:
+            self.add_error(kind, f"0 stops every question under this limit: {who}. Confirm it below if that is meant.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,11 @@ def subjects() -> list[tuple[str, str | list[tuple[str, str]]]]:
         ("One token", tokens),
     ]
     return [("everyone", "Each person"), *(part for part in offered if part[1])]
+
+
+def _flat(choices: Sequence[tuple[str, str | list[tuple[str, str]]]]) -> dict[str, str]:
+    """The words of each value, out of its group."""
+    return dict(pair for value, words in choices for pair in ([(value, words)] if isinstance(words, str) else words))
 
 
 def set_limit(*, subject: str, questions: int | None, tokens: int | None, cost: Decimal | None) -> Limit:

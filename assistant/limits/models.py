@@ -37,6 +37,11 @@ class Limit(models.Model):
     def __str__(self) -> str:
         return str(self.user or self.group or self.token or "Everyone")
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it lets no question through: one 0 is enough."""
+        return 0 in (self.questions, self.tokens, self.cost)
+
 
 class DailyUse(models.Model):
     """What a person used on a day, by themselves (token null) or by one of their tokens."""

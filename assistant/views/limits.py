@@ -17,7 +17,8 @@ def limits(request: PersonRequest) -> HttpResponse:
     form = LimitForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         limit = set_limit(**form.cleaned_data)
-        messages.success(request, f"The limit of {limit} holds from the next question on.")
+        effect = "stops every question from now on" if limit.is_closed else "holds from the next question on"
+        messages.success(request, f"The limit of {limit} {effect}.")
         return redirect("assistant:limits")
     context = {"form": form, "rows": listed_limits(), "currency": currency()}
     return render(request, "assistant/limits.html", context, status=422 if form.errors else 200)

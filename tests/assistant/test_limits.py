@@ -65,6 +65,25 @@ def test_it_says_at_the_last_question_at_the_latest_what_is_left(people: People,
     assert near is not None and near.is_over
 
 
+def test_it_asks_back_before_a_limit_of_nothing_stops_people(people: People) -> None:
+    ada, ben = client_of(people.ada), client_of(people.ben)
+    assert "To let nobody ask, set 0." in ada.get("/manage/limits/").content.decode()
+    for subject, who in (("everyone", "Each person"), (f"user:{people.ben.pk}", "ben")):
+        for zero in ({"questions": "0"}, {"tokens": "0", "questions": "5"}, {"cost": "0.00"}):
+            asked = ada.post("/manage/limits/", {"subject": subject, **zero})
+            text = asked.content.decode()
+            assert asked.status_code == 422 and not Limit.objects.exists()
+            assert f"0 stops every question under this limit: {who}." in text
+            assert 'name="is_meant"' in text
+    assert 'name="is_meant"' not in ada.post("/manage/limits/", {"subject": "everyone"}).content.decode()
+    form = {"subject": "everyone", "questions": "0", "is_meant": "on"}
+    assert "stops every question" in ada.post("/manage/limits/", form, follow=True).content.decode()
+    refused = ben.post("/ask", {"question": "How long is the leave?"}, headers={"HX-Request": "true"})
+    assert refused.status_code == 422
+    ada.post("/manage/limits/", {"subject": "everyone", "questions": "5"})  # asks back for nothing else
+    assert Limit.objects.get().questions == 5
+
+
 def test_it_is_not_lifted_by_deleting_what_was_asked(people: People) -> None:
     limit(f"user:{people.ben.pk}", questions=1)
     take_question(user=people.ben)
