@@ -16,7 +16,7 @@ from ingestion.permissions import managed_corpora
 
 class _CorpusField(forms.ModelChoiceField):
     def label_from_instance(self, corpus: Corpus) -> str:
-        return f"{corpus.name} (read by {corpus.audience})"
+        return f"{corpus.name} (read by {corpus.audience.in_words})"
 
 
 class KeepForm(DocumentAudienceForm):

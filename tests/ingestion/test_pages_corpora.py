@@ -10,6 +10,7 @@ import pytest
 from django.urls import reverse
 
 from ingestion.models import Corpus, Document, DocumentState
+from ingestion.services import create_corpus
 from tests.ingestion.pages import HTMX, SECRET, add_ready, add_waiting, client_of, fail
 from tests.people import People, make_corpora
 
@@ -111,6 +112,14 @@ def test_it_shows_the_settings_as_they_are(people: People, sales: Corpus) -> Non
     assert re.search(r'value="groups"[^>]*checked', form)
     assert re.search(rf'name="groups" value="{people.sales.pk}"[^>]*checked', form)
     assert not re.search(rf'name="groups" value="{people.engineering.pk}"[^>]*checked', form)
+
+
+def test_it_says_that_only_its_owner_reads_a_corpus(people: People, sales: Corpus) -> None:
+    drafts = create_corpus(name="Drafts", owner=people.olga, groups=[])
+    document = add_ready(drafts, "a.md")
+    for url in (LIST, of(drafts), reverse("ingestion:document", args=[document.pk])):
+        text = page(people.olga, url)
+        assert "only its owner" in text.lower() and "Nobody" not in text, url
 
 
 def test_it_asks_before_it_deletes_a_corpus(people: People, sales: Corpus, settings: Any) -> None:
