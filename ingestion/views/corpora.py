@@ -40,7 +40,7 @@ def corpora(request: PersonRequest) -> HttpResponse:
 
 def new_corpus(request: PersonRequest) -> HttpResponse:
     may_change_owner = is_administrator(request.user)
-    initial = {"audience": "everyone", "owner": request.user}
+    initial = {"audience": "owner", "owner": request.user}
     form = CorpusForm(request.POST or None, initial=initial, may_change_owner=may_change_owner)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data

@@ -130,8 +130,8 @@ def corpora(installation: Installation, passwords: dict[str, str], browser: Brow
 def _make_corpus(page: Page, name: str, group: str | None, files: list[Path]) -> None:
     page.goto("/manage/corpora/new")
     page.get_by_label("Name").fill(name)
+    page.get_by_label("Only these groups" if group else "Everyone in the organization").check()
     if group:
-        page.get_by_label("Only these groups").check()
         page.get_by_label(group, exact=True).check()
     page.get_by_role("button", name=re.compile("Create|Make|Save")).click()
     expect(page.get_by_role("heading", name=name)).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -107,6 +108,12 @@ def told(slack: Workspace, event: dict[str, Any]) -> None:
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+def test_it_offers_a_channel_to_its_owner_alone_unless_more_is_chosen(slack: Workspace) -> None:
+    page = slack.browser("ada").get("/manage/slack/sources/new").content.decode()
+    assert re.search(r'value="owner"[^>]*checked', page)
+    assert not re.search(r'value="everyone"[^>]*checked', page)
 
 
 def test_a_channel_becomes_documents_that_lead_back_to_it(slack: Workspace) -> None:

@@ -114,6 +114,16 @@ def test_it_shows_the_settings_as_they_are(people: People, sales: Corpus) -> Non
     assert not re.search(rf'name="groups" value="{people.engineering.pk}"[^>]*checked', form)
 
 
+def test_it_makes_a_corpus_that_only_its_owner_reads_unless_more_is_chosen(people: People, sales: Corpus) -> None:
+    for person in (people.olga, people.ada):
+        form = page(person, NEW)
+        assert re.search(r'value="owner"[^>]*checked', form)
+        assert not re.search(r'value="everyone"[^>]*checked', form)
+    client_of(people.olga).post(NEW, {"name": "Drafts", "audience": "owner"})
+    drafts = Corpus.objects.get(name="Drafts")
+    assert not drafts.audience.everyone and not drafts.audience.groups.exists()
+
+
 def test_it_says_that_only_its_owner_reads_a_corpus(people: People, sales: Corpus) -> None:
     drafts = create_corpus(name="Drafts", owner=people.olga, groups=[])
     document = add_ready(drafts, "a.md")

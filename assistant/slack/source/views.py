@@ -25,7 +25,7 @@ def new_source(request: PersonRequest) -> HttpResponse:
         choices = offered_channels(client)
     except ChannelError as error:
         messages.error(request, error.public_message)
-    form = SourceForm(request.POST or None, initial={"audience": "everyone"}, choices=choices)
+    form = SourceForm(request.POST or None, initial={"audience": "owner"}, choices=choices)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
