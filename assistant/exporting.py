@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import User
+from django.utils.text import Truncator
 
-from assistant.models import Conversation
-from assistant.presentation import PresentedAnswer, present_conversation
+from assistant.models import AnswerState, Conversation
+from assistant.presentation import PresentedAnswer, PresentedCitation, present_conversation
 from assistant.wording import word_answer
+
+LONGEST = 400  # characters of a quote, as on the page
 
 
 def export_markdown(conversation: Conversation, user: User) -> str:
@@ -14,6 +17,7 @@ def export_markdown(conversation: Conversation, user: User) -> str:
     lines = [f"# {conversation.title}", ""]
     for item in present_conversation(conversation, user):
         lines += [f"## {item.question}", "", word_answer(item).text, ""]
+        lines += _nearest(item)
         lines += _replies(item)
         available = [citation for citation in item.citations if citation.is_available]
         lines += ["Sources:", ""] if available else []  # so that they do not go on with a numbered answer
@@ -23,6 +27,23 @@ def export_markdown(conversation: Conversation, user: User) -> str:
         ]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _nearest(item: PresentedAnswer) -> list[str]:
+    """Of a refusal, what the screen shows of it: the sentences that may be the answer, else the closest passage's words."""
+    is_searched = item.state == AnswerState.ABSTAINED and item.has_documents and not (item.is_for_person or item.is_summary)
+    if not (is_searched and item.closest):
+        return []
+    if not item.is_unsure:
+        return [f"Closest: {_words(item.closest[0])}", ""]
+    which = "One of these may be it" if len(item.offered) > 1 else "This may be it"
+    offered = [f"- {_words(citation)}" for citation in item.offered]
+    return [f"{which}. Read it where it stands before you rely on it.", "", *offered, ""]
+
+
+def _words(citation: PresentedCitation) -> str:
+    quote = Truncator(" ".join(citation.quote.split())).chars(LONGEST)
+    return f"{citation.title}{f', {citation.place}' if citation.place else ''}: “{quote}”"
 
 
 def _replies(item: PresentedAnswer) -> list[str]:

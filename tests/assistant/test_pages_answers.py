@@ -209,6 +209,40 @@ def test_it_shows_the_words_that_came_nearest_when_it_refuses(people: People) ->
     assert "may be it" not in page
 
 
+def test_it_exports_the_words_that_came_nearest_through_the_gate_of_the_screen(people: People) -> None:
+    handbook, sales = make_corpora(people)
+    leave = make_document(handbook, "Leave", ["Leave is planned by March.", "Employees receive 27 days."])
+    rebates = make_document(sales, "Rebates", ["Rebates are paid in February."])
+    both = "Leave is planned by March.\n\nEmployees receive 27 days."
+    chunks = [
+        make_chunk(rebates, "Rebates are paid in February."),
+        make_chunk(leave, both),
+    ]
+    nearest = {"passage": chunks[1].pk, "start": 28, "end": 54}
+    hidden = {"passage": chunks[0].pk, "start": 0, "end": 29}
+    passages = [{"passage": chunk.pk, "score": 0.5} for chunk in chunks]
+    row = make_answer(
+        people.ben, "How many days?", state="abstained", corpora_searched=2, passages=passages,
+        refusal={"offered": [nearest, hidden], "probability": 0.6},
+    )  # fmt: skip
+    url = reverse("assistant:export_conversation", args=[row.conversation_id])
+    text = text_of(client_of(people.ben), url)
+    assert "No answer was sure enough.\n\nOne of these may be it. Read it where it stands before you rely on it.\n\n" in text
+    assert "- Leave: “Employees receive 27 days.”\n- Rebates: “Rebates are paid in February.”\n" in text
+    people.ben.groups.clear()
+    text = text_of(client_of(people.ben), url)
+    assert "This may be it." in text and "- Leave: “Employees receive 27 days.”" in text and "Rebates" not in text
+    row.refusal = {"offered": [nearest]}
+    row.save()
+    text = text_of(client_of(people.ben), url)
+    assert "may be it" not in text
+    assert "No answer was found in the documents you may read.\n\nClosest: Leave: “Employees receive 27 days.”" in text
+    row.refusal, row.passages = {"offered": [hidden], "probability": 0.6}, passages[:1]
+    row.save()
+    text = text_of(client_of(people.ben), url)
+    assert "Rebates" not in text and "may be it" not in text and "Closest" not in text
+
+
 POLICY = """# Leave
 
 The rules of Brackwell for time off.
