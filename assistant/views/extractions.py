@@ -9,7 +9,7 @@ from django.utils.http import content_disposition_header
 
 from assistant.errors import QuestionError
 from assistant.jobs import extractions as jobs
-from assistant.jobs.fields import read_fields
+from assistant.jobs.fields import left_out, read_fields
 from assistant.jobs.models import Extraction
 from assistant.jobs.tables import as_csv, present_extraction
 from assistant.services import plain_text
@@ -35,6 +35,8 @@ def extractions(request: PersonRequest) -> HttpResponse:
         made = jobs.start_extraction(user=request.user, documents=documents, fields=fields)
     except QuestionError as error:
         return _page(request, chosen=chosen, error=error.public_message)
+    if sentence := left_out(request.POST.get("fields", "")):
+        messages.warning(request, sentence)
     return redirect("assistant:extraction", extraction_id=made.pk)
 
 

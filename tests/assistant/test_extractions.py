@@ -158,6 +158,21 @@ def test_it_bounds_what_is_asked_for(people: People, documents: list[Document]) 
         made(people, documents)
 
 
+def test_it_says_which_fields_it_left_out(people: People, documents: list[Document]) -> None:
+    client, address = client_of(people.ben), reverse("assistant:extractions")
+    form = {"documents": [documents[1].pk], "corpus": documents[1].corpus.slug}
+    page = client.post(address, {**form, "fields": "term, 🙂, , --, <b>!</b>"}, follow=True).content.decode()
+    assert "“🙂” and “--” were left out: a field needs a letter or a digit." in page
+    assert [field["name"] for field in Extraction.objects.get().fields] == ["term", "<b>!</b>"]
+    page = client.post(address, {**form, "fields": "notice period, 🙂"}, follow=True).content.decode()
+    assert "“🙂” was left out: a field needs a letter or a digit." in page
+    refused = client.post(address, {**form, "fields": "🙂, ?"})
+    assert refused.status_code == 422
+    assert "“🙂” and “?” were left out: a field needs a letter or a digit." in refused.content.decode()
+    page = client.post(address, {**form, "fields": "term, , ;"}, follow=True).content.decode()
+    assert "left out" not in page
+
+
 def test_no_cell_of_the_csv_is_a_formula(people: People, documents: list[Document]) -> None:
     own = made(people, documents[:1], "term")
     cell = {
