@@ -144,6 +144,23 @@ def _make_corpus(page: Page, name: str, group: str | None, files: list[Path]) ->
         expect(row.get_by_text("Ready")).to_be_visible(timeout=WAIT_MS)
 
 
+INDEXING = """row => { row.querySelector(".stage").innerHTML = '<span class="tag">Indexing</span>'
+    + '<progress class="meter" max="2140" value="1210"></progress><small>1,210 of 2,140 passages</small>'; }"""
+LINES = """(row, words) => [...row.cells].filter(cell => cell.textContent.trim() === words).map(cell => {
+    const range = document.createRange(); range.selectNodeContents(cell); return range.getClientRects().length; })"""
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_breaks_no_word_of_the_documents_table_while_a_row_is_indexing(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit(viewport={"width": 1280, "height": 800})
+    page = window.sign_in("ada", passwords["ada"])
+    page.goto("/manage/corpora/handbook/")
+    row = page.locator("tr", has_text="travel.docx")
+    row.evaluate(INDEXING)
+    assert row.evaluate(LINES, "Everyone") == [1]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
 @pytest.mark.usefixtures("corpora")
 def test_it_answers_and_opens_the_document_at_the_cited_words(visit: Any, passwords: dict[str, str]) -> None:
     window = visit(viewport={"width": 1440, "height": 900})
