@@ -18,6 +18,7 @@ from assistant.limits.models import DailyUse, Limit
 KINDS = ("questions", "tokens", "cost")
 NEAR = 0.8  # of a limit: from here on, and at the last question at the latest, people are told what is left
 OVER = "over_limit"
+CLOSED = "An administrator has set the limit to 0; ask them for more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class Allowance:
         return is_last or self.used >= self.limit * Decimal(str(NEAR))
 
     @property
+    def is_closed(self) -> bool:
+        return self.limit == 0
+
+    @property
     def left(self) -> str:
         rest = max(Decimal(0), self.limit - self.used)
         amount = f"{rest:.2f} of {self.limit:.2f} {currency()}" if self.kind == "cost" else f"{rest:,.0f} of {self.limit:,.0f}"
@@ -51,6 +56,8 @@ def take_question(*, user: User, token: ApiToken | None = None) -> None:
     use = _use_of_today(user, token)
     over = next((item for item in allowances(user, token) if item.is_over), None)
     if over is not None:
+        if over.is_closed:
+            raise QuestionError(OVER, f"{'This token' if over.is_of_token else 'You'} may ask nothing at present. {CLOSED}")
         whose = "This token has" if over.is_of_token else "You have"
         raise QuestionError(OVER, f"{whose} {over.left} left for today. Ask again tomorrow, or ask an administrator for more.")
     DailyUse.objects.filter(pk=use.pk).update(questions=F("questions") + 1)

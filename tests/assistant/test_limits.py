@@ -79,7 +79,10 @@ def test_it_asks_back_before_a_limit_of_nothing_stops_people(people: People) -> 
     form = {"subject": "everyone", "questions": "0", "is_meant": "on"}
     assert "stops every question" in ada.post("/manage/limits/", form, follow=True).content.decode()
     refused = ben.post("/ask", {"question": "How long is the leave?"}, headers={"HX-Request": "true"})
+    page = ben.get(f"/conversations/{create_answer(user=people.ben, question='Leave?').conversation_id}/")
     assert refused.status_code == 422
+    for said in (refused.content.decode(), page.content.decode()):
+        assert "You may ask nothing at present." in said and "tomorrow" not in said
     ada.post("/manage/limits/", {"subject": "everyone", "questions": "5"})  # asks back for nothing else
     assert Limit.objects.get().questions == 5
 
