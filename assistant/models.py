@@ -54,6 +54,7 @@ class AnswerState(models.TextChoices):
     STOPPED = "stopped", "Stopped"
 
 
+OPEN_STATES = (AnswerState.PENDING, AnswerState.ANSWERING)
 FINAL_STATES = frozenset({AnswerState.ANSWERED, AnswerState.ABSTAINED, AnswerState.FAILED, AnswerState.STOPPED})
 
 
@@ -90,6 +91,8 @@ class Answer(models.Model):
 
     class Meta:
         ordering: ClassVar[list[str]] = ["created_at", "pk"]
+        # Each question looks for unfinished ones, which are a handful of all.
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["state"], name="answers_by_state")]
 
     def __str__(self) -> str:
         return self.question[:80]

@@ -11,9 +11,9 @@ from django.utils import timezone
 from assistant.composing import answer_text, citation_rows, sentence_rows
 from assistant.events import AnswerEvent, Failed, Finished
 from assistant.ledger.recording import Use, count_uses, record_tiers
-from assistant.models import Answer, AnswerState, Citation
+from assistant.models import OPEN_STATES, Answer, AnswerState, Citation
 from assistant.offers import as_rows
-from assistant.streams import LEASE, OPEN_STATES
+from assistant.streams import LEASE
 from assistant.tiers import Attempt
 from assistant.writers import held
 from ingestion.connections import lend_connection

@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from assistant.errors import LOST, UNEXPECTED
 from assistant.events import AnswerEvent, Failed, Finished, Queued, Sentence, Sources
-from assistant.models import Answer, AnswerState
+from assistant.models import OPEN_STATES, Answer, AnswerState
 from assistant.permissions import searchable_chunks
 from assistant.writers import EVERY_S, held, lost_answers, renew
 from ingestion.connections import in_thread, lend_connection, release_connection
@@ -36,8 +36,6 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=5)  # of what no web process makes; the answers of those are held by their heart
 POLL_S = 0.5
 RECHECK_S = 3.0
-
-OPEN_STATES = (AnswerState.PENDING, AnswerState.ANSWERING)
 
 T = TypeVar("T")
 

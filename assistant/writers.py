@@ -1,4 +1,4 @@
-"""Which process writes an answer, and whether it is dead: known at once on its own host, elsewhere by a lease that it renews."""
+"""The lease of the web process that writes an answer, and the answers whose process is gone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from assistant.leases import is_dead
-from assistant.models import FINAL_STATES, Answer
+from assistant.models import OPEN_STATES, Answer
 
 HELD = timedelta(seconds=30)  # it outlasts several renewals
 EVERY_S = 5.0
@@ -22,11 +22,12 @@ def held() -> Combinable:
 
 
 def renew(answers: Iterable[int]) -> None:
-    Answer.objects.filter(pk__in=list(answers)).exclude(state__in=FINAL_STATES).update(lease_until=held())
+    Answer.objects.filter(pk__in=list(answers), state__in=OPEN_STATES).update(lease_until=held())
 
 
 def lost_answers() -> list[int]:
     """Unfinished answers whose process is gone."""
     is_late = ExpressionWrapper(Q(lease_until__lt=Now()), output_field=BooleanField())
-    unfinished = Answer.objects.exclude(state__in=FINAL_STATES).values_list("pk", "written_by", is_late)
-    return [pk for pk, writer, late in unfinished if late or is_dead(writer)]
+    unfinished = list(Answer.objects.filter(state__in=OPEN_STATES).values_list("pk", "written_by", is_late).order_by())
+    dead = {writer for writer in {writer for _, writer, _ in unfinished} if is_dead(writer)}
+    return [pk for pk, writer, late in unfinished if late or writer in dead]

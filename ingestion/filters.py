@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 from django.contrib.auth.models import User
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.text import get_text_list
 
 from ingestion.models import Chunk, Corpus, Document, Partition
 from ingestion.parsers.formats import ENDINGS, PARSERS
@@ -124,7 +125,7 @@ def _listed(different: set[str]) -> str:
     names = sorted(different)
     if len(names) > MOST_NAMED:
         return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+    return get_text_list(names, "and")
 
 
 def _with(filters: Filters, key: str, value: str) -> Filters:

@@ -17,13 +17,15 @@ class Audience(models.Model):
     groups = models.ManyToManyField(Group, blank=True, related_name="audiences")
 
     def __str__(self) -> str:
-        return "Everyone" if self.everyone else ", ".join(group.name for group in self.groups.all()) or "Only its owner"
+        return "Everyone" if self.everyone else self._names() or "Only its owner"
 
     @property
     def in_words(self) -> str:
         """As it stands within a sentence."""
-        is_of_groups = not self.everyone and self.groups.all()
-        return str(self) if is_of_groups else str(self).lower()
+        return "everyone" if self.everyone else self._names() or "only its owner"
+
+    def _names(self) -> str:
+        return ", ".join(group.name for group in self.groups.all())
 
 
 class Corpus(models.Model):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from django.utils.text import get_text_list
+
 from assistant.errors import QuestionError
 from assistant.services import plain_text
 
@@ -54,8 +56,7 @@ def left_out(typed: str) -> str:
     names = [f"“{name[:SHOWN]}”" for name in dict.fromkeys(_typed(typed)) if not _says_something(name)]
     if not names:
         return ""
-    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-    return f"{listed} {'was' if len(names) == 1 else 'were'} left out: a field needs a letter or a digit."
+    return f"{get_text_list(names, 'and')} {'was' if len(names) == 1 else 'were'} left out: a field needs a letter or a digit."
 
 
 def _typed(typed: str) -> list[str]:

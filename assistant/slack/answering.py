@@ -13,7 +13,7 @@ from assistant.answering import answer
 from assistant.errors import LOST, QuestionError
 from assistant.events import Routed, Sentence
 from assistant.limits.using import OVER, take_question
-from assistant.models import Answer, AnswerState, Conversation, Door
+from assistant.models import OPEN_STATES, Answer, AnswerState, Conversation, Door
 from assistant.permissions import searchable_partitions
 from assistant.presentation import PresentedAnswer, present_answer
 from assistant.services import Manner, check_question, create_answer, stop_answer
@@ -49,7 +49,7 @@ from assistant.slack.sentences import (
 )
 from assistant.slack.showing import Growing, react, show, tell_asker
 from assistant.slack.texts import question_in
-from assistant.streams import LEASE, OPEN_STATES
+from assistant.streams import LEASE
 
 MINUTE = timedelta(minutes=1)
 MOST_PER_PERSON = 10  # questions in a minute

@@ -45,7 +45,7 @@ class _Pool:
 
     def close(self) -> None:
         """The last connection that is closed writes the log back into the database."""
-        for idle in self._idle.values():
+        for idle in list(self._idle.values()):
             while idle:
                 idle.pop()[1].close()
 

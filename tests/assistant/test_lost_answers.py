@@ -8,6 +8,8 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -139,3 +141,14 @@ def test_a_holder_of_another_start_with_the_same_number_is_dead() -> None:
     assert not leases.is_abandoned(f"{place}:{number}:{started}:{claim}", later)
     assert leases.is_abandoned(f"{place}:{number}:{int(started) - 1}:{claim}", later)
     assert not leases.is_abandoned(f"elsewhere/1:{number}:{int(started) - 1}:{claim}", later)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL chooses its plan by how many rows there are.")
+def test_it_reads_no_finished_answer_to_find_the_unfinished(people: People) -> None:
+    """Each question looks for them, and an organization has many answers."""
+    with CaptureQueriesContext(connection) as captured:
+        writers.lost_answers()
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {captured[0]['sql']}")
+        plan = str(cursor.fetchall())
+    assert "answers_by_state" in plan
