@@ -49,13 +49,20 @@ class EmbeddingBatch:
             if len(draft.chunks) > EMBED_AT_ONCE and self._is_wanted[rows].any():
                 self._is_wanted[rows] = report_progress(draft.claim, int(self._is_done[rows].sum()))
 
+    def is_done_soon(self) -> bool:
+        """Wait a little for the vectors, and report how far they are when they are not there. What an embedder raises that can
+        embed nothing is raised here."""
+        try:
+            self._embedding.result(timeout=LOOK_EVERY_S)
+        except NotYet:
+            self.report()
+            return False
+        return True
+
     def wait(self) -> None:
-        """Until there are vectors. What an embedder raises that can embed nothing is raised here."""
-        while True:
-            try:
-                return self._embedding.result(timeout=LOOK_EVERY_S)
-            except NotYet:
-                self.report()
+        """Until there are vectors; raises as above."""
+        while not self.is_done_soon():
+            pass
 
     def write(self) -> set[str]:
         """Wait for the vectors, write each partition once and make the documents live; the partitions' keys."""

@@ -248,6 +248,43 @@ def test_it_embeds_nothing_more_of_a_document_that_is_deleted(
     assert verify() == []
 
 
+def test_it_lets_short_documents_pass_a_long_one(people: People, handbook: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that came with it, and one that is uploaded while it is embedded: nothing of the long one is embedded before they
+    can be found."""
+    monkeypatch.setattr(worker, "BATCH_CHUNKS", 8)
+    monkeypatch.setattr(embedding, "LOOK_EVERY_S", 0.01)
+    add(handbook, "before.md", LEAVE)
+    add(handbook, "long.md", "\n\n".join(f"# Part {n}\n\n" + f"Rule {n} is about thing {n}. " * 60 for n in range(12)))
+    add(handbook, "after.md", LEAVE)
+    embedder, wanted, passed = get_embedder(), {"before.md", "after.md", "later.md"}, threading.Event()
+    embed_passages, report, make_live = embedder.embed_passages, EmbeddingBatch.report, embedding.make_live
+
+    def embed(texts: list[str]) -> Any:
+        if any("Rule" in text for text in texts):
+            assert passed.wait(20)
+        return embed_passages(texts)
+
+    def upload(batch: EmbeddingBatch) -> None:
+        if not Document.objects.filter(source_name="later.md").exists():
+            add(handbook, "later.md", LEAVE)
+        report(batch)
+
+    def live(key: str, drafts: list[pipeline.Draft], *rest: Any) -> None:
+        make_live(key, drafts, *rest)
+        wanted.difference_update(item.claim.document.source_name for item in drafts)
+        if not wanted:
+            passed.set()
+
+    monkeypatch.setattr(embedder, "embed_passages", embed)
+    monkeypatch.setattr(EmbeddingBatch, "report", upload)
+    monkeypatch.setattr(embedding, "make_live", live)
+    assert work_until_empty() == 4
+    assert set(Document.objects.values_list("source_name", "state", "attempts")) == {
+        (name, DocumentState.READY, 1) for name in ("before.md", "long.md", "after.md", "later.md")
+    }
+    assert verify() == []
+
+
 def test_it_has_one_outcome_when_a_file_comes_again_during_its_ingestion(people: People, handbook: Corpus) -> None:
     add(handbook, "leave.md", LEAVE)
     claims = pipeline.claim_documents(owner="test", limit=5)
