@@ -77,3 +77,12 @@ def test_it_lets_the_worker_finish_when_it_is_stopped(tmp_path: Path) -> None:
         server.wait(30)
         assert not is_running(worker)
         assert (tmp_path / "worker" / "finished").exists()
+
+
+def test_it_ends_without_an_error_when_all_its_processes_are_told_to_stop(tmp_path: Path) -> None:
+    """As a service manager does it."""
+    with serving(POLITE, tmp_path / "worker") as (server, _):
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        for process in (server.pid, *map(int, children)):
+            os.kill(process, signal.SIGTERM)
+        assert server.wait(30) == 0

@@ -47,7 +47,7 @@ class Command(BaseCommand):
         while not stopping:
             time.sleep(0.3)
             for name, process in processes.items():
-                if process.poll() is None:
+                if stopping or process.poll() is None:  # a service manager may tell all of them to stop at once
                     continue
                 if name == "web":
                     _stop(processes.values())
