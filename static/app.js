@@ -12,9 +12,7 @@
 
   function showTheme() {
     const theme = root.dataset.theme || "auto";
-    for (const button of document.querySelectorAll("[data-set-theme]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.setTheme === theme));
-    }
+    for (const button of document.querySelectorAll("[data-set-theme]")) button.setAttribute("aria-pressed", String(button.dataset.setTheme === theme));
   }
 
   function setTheme(theme) {
@@ -33,9 +31,7 @@
   }
 
   function closeMenus(except) {
-    for (const menu of document.querySelectorAll("details.menu[open]")) {
-      if (!menu.contains(except)) menu.open = false;
-    }
+    for (const menu of document.querySelectorAll("details.menu[open]")) menu.open &&= menu.contains(except);
   }
 
   /* One dialog renames or deletes any conversation: the button says which. */

@@ -102,7 +102,10 @@
         if (response.status === 401 || response.status === 404) { window.say("This answer can no longer be followed. Reload the page."); return; }
         if (!response.ok) throw new Error(String(response.status));
         window.htmx.swap(article, await response.text(), { swapStyle: "outerHTML" });
-      } catch { fetchAnswer(article, Math.min(wait * 2, 30000)); }
+      } catch {
+        article.querySelector(".steps [role=status]")?.replaceChildren("The server cannot be reached. Your question is kept; trying again");
+        fetchAnswer(article, Math.min(wait * 2, 30000));
+      }
     }, wait);
   }
   document.addEventListener("htmx:sseError", (event) => {

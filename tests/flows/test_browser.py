@@ -305,6 +305,21 @@ def test_it_says_so_when_the_documents_do_not_answer(visit: Any, passwords: dict
 
 
 @pytest.mark.usefixtures("corpora")
+def test_it_says_that_the_server_cannot_be_reached_and_goes_on(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit()
+    page = window.sign_in("ben", passwords["ben"])
+    page.wait_for_load_state("load")
+    of_an_answer = re.compile(r"/answers/\d+(/stream|/)?$")
+    page.route(of_an_answer, lambda route: route.abort())
+    page.locator("#question").fill("How long is parental leave?")
+    page.keyboard.press("Enter")
+    expect(page.locator("article[aria-busy] [role=status]")).to_contain_text("The server cannot be reached")
+    page.unroute(of_an_answer)
+    expect(page.locator("article.a:not([aria-busy])")).to_contain_text("18 weeks")
+    window.problems.clear()  # those of the network, as meant
+
+
+@pytest.mark.usefixtures("corpora")
 def test_it_answers_two_people_from_what_each_may_read(visit: Any, passwords: dict[str, str]) -> None:
     question = "Who approves a discount above 15 percent?"
     ben, cy = visit(), visit()
