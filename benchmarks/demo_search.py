@@ -48,7 +48,9 @@ def index() -> list[str]:
     from retrieval.indexing import write_passages
     from retrieval.passages import Passage
 
-    embedder, passages, names = get_embedder(), [], []
+    embedder = get_embedder()
+    passages: list[Passage] = []
+    names: list[str] = []
     for path in sorted(path for path in DOCUMENTS.rglob("*") if path.is_file()):
         parsed = parse_file(path, path.name)
         title = parsed.title or path.name

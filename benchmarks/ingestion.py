@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -32,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="intramural-benchmark-") as data:
         (Path(data) / "models").symlink_to((installed / "models").resolve())
         os.environ.update(INTRAMURAL_DATA=data, DJANGO_SETTINGS_MODULE="config.settings", LOG_LEVEL="ERROR")
-        figures = ingest(arguments.folder)
+        figures: dict[str, Any] = ingest(arguments.folder)
         figures |= ask(arguments.questions)
         figures |= encode(arguments.sample)
     figures["times_as_fast"] = round(figures["passages_per_s"] / figures["sentence_transformers_passages_per_s"], 2)
@@ -84,7 +85,8 @@ def ask(count: int) -> dict[str, object]:
     paths = [path for path in Chunk.objects.values_list("heading_path", flat=True) if path]
     headings = sorted({" ".join(path[-2:]) for path in paths})
     chosen = random.Random(1).sample(headings, min(2 * count, len(headings)))
-    searches, answers, states = [], [], {}
+    searches, answers = [], []
+    states: dict[str, int] = {}
     search("warm up", scope=[partition.key for partition in readable_partitions(person)])
     for heading in chosen[:count]:
         started = time.perf_counter()

@@ -160,10 +160,10 @@ def extract_fields(folder: Path, most: int, first: int) -> list[dict[str, Any]]:
     work_extractions(slice_s=24 * 3600)
     seconds = time.perf_counter() - started
     counts: dict[str, list[int]] = {field["name"]: [0] * 5 for field in fields}
-    for row in Extraction.objects.get().rows.select_related("document"):
-        assert not row.problem, row.problem
-        for field, cell in zip(fields, row.cells, strict=True):
-            clauses = [normalise(text) for text in marked[names[row.document.source_name], FIELDS[field["name"]]]]
+    for filled in Extraction.objects.get().rows.select_related("document"):
+        assert not filled.problem, filled.problem
+        for field, cell in zip(fields, filled.cells, strict=True):
+            clauses = [normalise(text) for text in marked[names[filled.document.source_name], FIELDS[field["name"]]]]
             clauses = [text for text in clauses if text]
             value, quote = normalise(cell.get("value", "")), normalise(cell.get("quote", ""))
             is_right = any(_within(value, text) or _within(text, value) for text in clauses) if value else False

@@ -62,7 +62,9 @@ def _beir(folder: Path) -> JudgedSet:
 def _squad(path: Path) -> JudgedSet:
     from specialists.reader.rows import load_rows
 
-    judged, numbers, places = JudgedSet(path.stem), {}, {}
+    judged = JudgedSet(path.stem)
+    numbers: dict[tuple[str, int], int] = {}
+    places: dict[str, int] = {}
     for row in load_rows(path):
         for start, end in pieces(row.text):
             if (row.text, start) not in numbers:

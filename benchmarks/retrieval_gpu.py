@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +224,7 @@ def in_shards(size: Size, kind: type[FaissGpuIndex], notes: list[str]) -> dict[s
     for shard in range(size.shards):
         index, _ = make_index(kind, shard + 1, size.vectors)
         found.append(index.search(questions, TOP_K))
-        slowest = max(slowest, median_ms(lambda index=index: index.search(questions, TOP_K)))
+        slowest = max(slowest, median_ms(partial(index.search, questions, TOP_K)))
         del index
     notes.append(
         f"{size.shards * size.vectors:,} vectors in {size.shards} shards of {2 * DIMENSION * size.vectors / 1e9:.2f} GB each"

@@ -104,7 +104,7 @@ class Source:
             chosen.append(members)
             vectors[row] = lengths[members] @ self.vectors[members]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        noise = rng.normal(size=vectors.shape).astype(np.float32)
+        noise = rng.standard_normal(size=vectors.shape, dtype=np.float32)
         vectors += NOISE * noise / np.linalg.norm(noise, axis=1, keepdims=True)
         return chosen, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -272,11 +272,12 @@ def measure(scratch: Path, side: str) -> dict[str, object]:
 
 
 def lexical_only(folder: Path, question: str) -> None:
-    from retrieval.lexical import open_lexical, query_terms, scope_weights
+    from retrieval.lexical import open_lexical, scope_clauses
+    from retrieval.terms import read_query
 
     snapshot = open_lexical(folder)
     assert snapshot is not None
-    snapshot.search(scope_weights([snapshot], query_terms(question))[0], DEPTH)
+    snapshot.search(scope_clauses([snapshot], read_query(question))[0], DEPTH)
 
 
 def timed(ask: Any, count: int) -> list[float]:

@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from streams import PEOPLE, browse, sign_in
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from benchmarks.streams import PEOPLE, browse, sign_in  # noqa: E402
 
 QUESTION = "Tell me in your own words: {} (question {})"
 ABOUT = ["how many days of annual leave are there?", "what does E-417 mean?", "who repairs a laptop?", "what is a gateway?"]
@@ -199,7 +200,8 @@ def recorded(installation: Any) -> dict[int, dict[str, Any]]:
 
 
 def one_by_one(asked: Sequence[dict[str, Any]], notes: dict[int, Any], kept: dict[int, Any]) -> dict[str, Any]:
-    around, stages = [], {stage: [] for stage in (*BEFORE, *RETRIEVAL)}
+    around: list[float] = []
+    stages: dict[str, list[float]] = {stage: [] for stage in (*BEFORE, *RETRIEVAL)}
     for item in asked:
         timings = kept[item["answer"]]["timings"]
         before = notes[item["number"]]["came"] - item["asked"]
