@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 from tantivy import Document, Index, SchemaBuilder
 
+from retrieval import lexical
 from retrieval.lexical import ANALYSER, LexicalSnapshot, open_lexical, scope_clauses, write_lexical
 from retrieval.passages import Passage
 from retrieval.terms import MOST_TERMS, Clause, analyser, query_terms, read_query
@@ -49,6 +51,24 @@ def test_it_ranks_by_bm25(tmp_path: Path) -> None:
     assert hit.score == pytest.approx(0.9808 * 2 * 2.2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 2)), rel=1e-3)
     (boosted,) = _open(tmp_path).search([Clause("body", ("heron",), 2.0)], 10)
     assert boosted.score == pytest.approx(2 * hit.score, rel=1e-6)
+
+
+def test_it_finds_the_same_in_a_large_index_where_pairs_are_looked_for_among_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    dice = random.Random(5)
+    words = ["heron", "owl", "pond", "reed", "night", "fish", "hunt", "marsh"]
+    passages = [Passage(number, " ".join(dice.choices(words, k=12))) for number in range(200)]
+    write_lexical(tmp_path, add=passages, remove=())
+    snapshot, clauses = _open(tmp_path), read_query("night owl hunts pond fish")
+    whole = snapshot.search(clauses, 10)
+    assert [hit.id for hit in whole] != [hit.id for hit in snapshot.search([it for it in clauses if len(it.terms) == 1], 10)]
+    monkeypatch.setattr(lexical, "WORDS_FIRST", 1)
+    monkeypatch.setattr(lexical, "DEEPER", 20)
+    in_two = snapshot.search(clauses, 10)
+    assert [hit.id for hit in in_two] == [hit.id for hit in whole]
+    assert [hit.score for hit in in_two] == pytest.approx([hit.score for hit in whole], rel=1e-5)
+    assert snapshot.search(read_query("an absent pair"), 10) == []
 
 
 def test_it_gives_equal_scores_in_the_order_of_their_ids(tmp_path: Path) -> None:
