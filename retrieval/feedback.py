@@ -9,7 +9,7 @@ import numpy as np
 
 from retrieval.fusion import fuse
 from retrieval.indexes import VectorIndex
-from retrieval.passages import FloatMatrix, Hit, IdArray, best_first
+from retrieval.passages import FloatMatrix, Hit, IdArray, hits_of
 
 FIRST = 3  # passages, weighted by 1 / rank; chosen with SHARE on one half of the sets' queries: docs/retrieval.md
 SHARE = 0.4  # of theirs in the moved vector
@@ -30,22 +30,20 @@ def fuse_again(
     weights = (1 / np.arange(1, FIRST + 1)).astype(np.float32)[: len(ids)]
     moved = (1 - SHARE) * vector[0] + SHARE * _unit(weights @ vectors[:FIRST])
     scores = vectors @ _unit(moved)
-    nearest = sorted((Hit(number, score) for number, score in zip(ids.tolist(), scores.tolist(), strict=True)), key=best_first)
-    return fuse(nearest[:depth], lexical, depth=depth)
+    nearest = np.lexsort((ids, -scores))[:depth]
+    return fuse(hits_of(ids[nearest], scores[nearest]), lexical, depth=depth)
 
 
 def _read(ids: IdArray, indexes: Sequence[VectorIndex]) -> tuple[IdArray, FloatMatrix]:
     """In the order of `ids`. A passage that moved may be in two partitions: it counts once."""
     parts = [index.read(ids) for index in indexes]
-    found = np.concatenate([part[0] for part in parts]) if parts else np.empty(0, np.int64)
-    rank_of = {number: rank for rank, number in enumerate(ids.tolist())}
-    rows: dict[int, int] = {}
-    for row, number in enumerate(found.tolist()):
-        rows.setdefault(number, row)
-    order = sorted(rows, key=rank_of.__getitem__)
-    if not order:
+    if not parts:
         return np.empty(0, np.int64), np.empty((0, 0), np.float32)
-    return np.array(order, np.int64), np.concatenate([part[1] for part in parts])[[rows[number] for number in order]]
+    found, vectors = (np.concatenate(side) for side in zip(*parts, strict=True))
+    ascending = np.argsort(ids)
+    ranks = ascending[np.searchsorted(ids, found, sorter=ascending)]
+    rows = np.unique(ranks, return_index=True)[1]  # of each rank the first
+    return found[rows], vectors[rows]
 
 
 def _unit(vector: FloatMatrix) -> FloatMatrix:

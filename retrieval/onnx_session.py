@@ -1,4 +1,5 @@
-"""Opens an ONNX graph on the processor, as every model of this product is run: one thread a run, many runs side by side."""
+"""Opens an ONNX graph on the processor, as every model of this product is run: one thread a run, many runs side by side. Only a
+question, for whose vector a person waits, has more."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ def open_session(path: Path, *, threads: int = 1) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other runs need the core that would wait busily
     return onnxruntime.InferenceSession(
         str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER_FUSIONS
     )

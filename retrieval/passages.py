@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,9 @@ class Passage:
         return f"{self.context}\n{self.text}" if self.context else self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage that a search found. Scores order the hits of one list; they are not probabilities."""
+class Hit(NamedTuple):
+    """A passage that a search found. Scores order the hits of one list; they are not probabilities. A tuple, because a search
+    makes seven hundred of them, which as dataclasses took a tenth of its time."""
 
     id: int
     score: float
@@ -35,6 +36,11 @@ class Hit:
 def best_first(hit: Hit) -> tuple[float, int]:
     """The order of every list of hits: score descending, equal scores by id."""
     return (-hit.score, hit.id)
+
+
+def hits_of(ids: IdArray, scores: NDArray[np.float32]) -> list[Hit]:
+    """The hits of these ids (n,) with these scores (n,), in the same order."""
+    return list(map(Hit, ids.tolist(), scores.tolist()))
 
 
 def without_surrogates(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ class OnnxEmbedder:
 
     One text per run, longest first, `threads` runs side by side. int8 activations are scaled per run, so in a batch a
     text's vector would depend on its neighbours; alone it is always the same, and nothing is spent on padding.
-    Measured on two cores, 200-token passages: 39-41 per second alone, 38-43 in batches of 512 to 2048 tokens."""
+    Measured on two cores, 200-token passages: 39-41 per second alone, 38-43 in batches of 512 to 2048 tokens.
+
+    One question is run by `threads` threads, to the same bits: 3.3 ms instead of 4.5 on two cores."""
 
     def __init__(
         self, threads: int = 0, precision: Precision = "auto", folder: Path | None = None, model: Path | None = None
@@ -46,11 +49,13 @@ class OnnxEmbedder:
         self._cut = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._cut.enable_truncation(prepared.window)
         self._cut.no_padding()
-        self._session = open_session(folder / "model.onnx")
+        self._file = folder / "model.onnx"
+        self._session = open_session(self._file)
 
     def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
         """(len(texts), dimension) float32 rows of length 1."""
-        return self._embed([self._prepared.query_prompt + text for text in texts])
+        prompted = [self._prepared.query_prompt + text for text in texts]
+        return self._run(self._encode(prompted)[0], self._question_session) if len(texts) == 1 else self._embed(prompted)
 
     def embed_passages(self, texts: Sequence[str]) -> FloatMatrix:
         """(len(texts), dimension) float32 rows of length 1."""
@@ -62,11 +67,11 @@ class OnnxEmbedder:
         return [len(encoding) for encoding in encodings]
 
     def _embed(self, texts: Sequence[str]) -> FloatMatrix:
-        encodings = self._cut.encode_batch_fast([without_surrogates(text) for text in texts])
+        encodings = self._encode(texts)
         vectors = np.empty((len(texts), self.dimension), np.float32)
 
         def embed_one(row: int) -> None:
-            vectors[row] = self._run(encodings[row])
+            vectors[row] = self._run(encodings[row], self._session)[0]
 
         longest_first = sorted(range(len(texts)), key=lambda row: -len(encodings[row]))
         if min(self._threads, len(texts)) <= 1:
@@ -78,7 +83,17 @@ class OnnxEmbedder:
                 pass
         return vectors
 
-    def _run(self, encoding: Any) -> FloatMatrix:
+    @cached_property
+    def _question_session(self) -> Any:
+        """Of processes that search: ingestion does not pay for the model's second copy."""
+        return open_session(self._file, threads=self._threads) if self._threads > 1 else self._session
+
+    def _encode(self, texts: Sequence[str]) -> list[Any]:
+        return list(self._cut.encode_batch_fast([without_surrogates(text) for text in texts]))
+
+    @staticmethod
+    def _run(encoding: Any, session: Any) -> FloatMatrix:
+        """(1, dimension)"""
         ids = np.array([encoding.ids], np.int64)
-        vector: FloatMatrix = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
+        vector: FloatMatrix = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0]
         return vector

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from retrieval.indexes import check_rows
-from retrieval.passages import FloatMatrix, Hit, IdArray
+from retrieval.passages import FloatMatrix, Hit, IdArray, hits_of
 
 
 class ExactIndex:
@@ -39,7 +39,7 @@ class ExactIndex:
         found = []
         for scores in vectors @ self._vectors.T:
             order = np.lexsort((self._ids, -scores))[:top_k]
-            found.append([Hit(int(self._ids[row]), float(scores[row])) for row in order])
+            found.append(hits_of(self._ids[order], scores[order]))
         return found
 
     def __len__(self) -> int:

@@ -27,7 +27,7 @@ from retrieval.indexes.segments import (
     publish,
     write_segment,
 )
-from retrieval.passages import FloatMatrix, Hit, IdArray, best_first
+from retrieval.passages import FloatMatrix, Hit, IdArray, best_first, hits_of
 
 LAYOUT = 1
 SMALL_ROWS = 4096  # segments up to here are written again with the next addition: 6 MB
@@ -102,10 +102,7 @@ class FaissCpuIndex:
                 break
             depth, all_lists = 4 * depth, True
         ids = part.segment.ids
-        return [
-            [Hit(int(ids[row]), float(score)) for row, score in zip(rows[at][live], scores[at][live], strict=True)][:wanted]
-            for at, live in enumerate(is_live)
-        ]
+        return [hits_of(ids[rows[at][live]], scores[at][live])[:wanted] for at, live in enumerate(is_live)]
 
     def _nearest(self, segment: Segment, vectors: FloatMatrix, depth: int, all_lists: bool) -> Rows:
         return segment.nearest(vectors, depth, all_lists=all_lists)
