@@ -35,6 +35,13 @@ logger = logging.getLogger(__name__)
 
 # The least probability at which an intent changes the path. High, since a wrong one costs an answer.
 THRESHOLDS = {"smalltalk": 0.5, "person": 0.8, "writing": 0.6}
+FEW_WORDS = 3  # a wish in so few says whom or what is wished for; else it is their “please” that the classifier knows
+_SOMEBODY = re.compile(
+    r"\b(persons?|people|humans?|(some|any) ?(one|body)|agents?|colleagues?|representatives?|reps?|operators?|advis[eo]rs?|"
+    r"managers?|admins?|administrators?|staff|team|experts?|specialists?|hr|service|support|receptionist|supervisor|bot|desk|"
+    r"talk|speak|call|contact|escalate|transfer|connect|chat|live|hand)\b",
+    re.IGNORECASE,
+)
 WRITING = frozenset({"computation", "summarise", "code"})  # what quoting cannot do
 
 
@@ -145,7 +152,9 @@ def _by_scores(decision: Decision, question: str, scores: RouteScores, installed
     if talk >= THRESHOLDS["smalltalk"] and is_only_smalltalk(question) and SMALLTALK in installed:
         reply = smalltalk_reply(question, decision.intent)
         return replace(decision, tiers=(SMALLTALK,), reply=reply, reason=f"small talk and nothing else: {_sure(talk)}")
-    if decision.is_crisis or scores.intent.get("human", 0.0) + scores.intent.get("sensitive", 0.0) >= THRESHOLDS["person"]:
+    names_nobody = len(question.split()) <= FEW_WORDS and not _SOMEBODY.search(question)
+    wish = 0.0 if names_nobody else scores.intent.get("human", 0.0)
+    if decision.is_crisis or wish + scores.intent.get("sensitive", 0.0) >= THRESHOLDS["person"]:
         return _to_person(decision, "the words of someone in distress" if decision.is_crisis else said, installed)
     if decision.intent in WRITING and decision.intent_probability >= THRESHOLDS["writing"] and SPECIALIST in installed:
         return replace(_with_tiers(decision, SPECIALIST, installed), reason=f"{said}, which quoting cannot do")
@@ -154,6 +163,8 @@ def _by_scores(decision: Decision, question: str, scores: RouteScores, installed
         return replace(routed, reason=f"{said}; no model is installed")
     first = TIER_NAMES[routed.tiers[0]]
     start = f"starts with {first if routed.tiers[0] == HUMAN else f'the {first}'}"
+    if names_nobody and decision.intent == "human":
+        said += ", but it names nobody"
     return replace(routed, reason=f"{said}; {start}" if scores.intent else f"no trained router, so a fact question; {start}")
 
 

@@ -68,11 +68,22 @@ def test_it_takes_no_small_talk_words_for_small_talk_when_the_classifier_disagre
 
 @pytest.mark.parametrize("intent", ["human", "sensitive"])
 def test_it_sends_a_wish_for_a_person_and_a_sensitive_message_to_a_person_only_when_sure(intent: str) -> None:
-    assert _decide("…", _scores(intent, 0.95)).tiers == ("human",)
-    assert _decide("…", _scores(intent, 0.6)).tiers == ("reader", "human")
-    alone = _decide("…", _scores(intent, 0.95), ("reader",))
+    message = "Could somebody look at my case"
+    assert _decide(message, _scores(intent, 0.95)).tiers == ("human",)
+    assert _decide(message, _scores(intent, 0.6)).tiers == ("reader", "human")
+    alone = _decide(message, _scores(intent, 0.95), ("reader",))
     assert alone.tiers == ("reader",)
     assert alone.reason.endswith("but no person can be asked here")
+
+
+def test_it_takes_a_word_and_a_please_for_no_wish_for_a_person() -> None:
+    """Even when the classifier is sure of it, which knows “please” from those who ask for somebody."""
+    decision = _decide("leave please", _scores("human", 0.96))
+    assert decision.tiers == ("reader", "human")
+    assert decision.reason == "wish to talk to a person: 0.96, but it names nobody; starts with the reader"
+    for message in ("a human, please", "Real person!", "customer service", "stop the bot", "operator"):
+        assert _decide(message, _scores("human", 0.96)).tiers == ("human",)
+    assert _decide("harassment", _scores("sensitive", 0.96)).tiers == ("human",)
 
 
 def test_it_adds_up_what_speaks_for_a_person() -> None:

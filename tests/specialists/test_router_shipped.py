@@ -58,6 +58,8 @@ def test_it_was_made_from_the_texts_that_are_in_the_repository() -> None:
         ("List all holidays in Portugal", "list_all", "reader"),
         ("Tell me a joke about cows", "out_of_scope", "reader"),
         ("I want to talk to a person please", "human", "human"),
+        ("real person please", "human", "human"),
+        ("leave please", "human", "reader"),
         ("My supervisor is harassing me", "sensitive", "human"),
         ("What does the harassment policy say?", "fact", "reader"),
     ],
