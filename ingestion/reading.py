@@ -140,6 +140,7 @@ def document_panel_context(
         "document": document,
         "newer": newer,
         "view": view,
+        "quote": " ".join(text[slice(*here)].split()) if here and has_page_images(document) else "",
         "notices": [*([CHANGED] if is_lost else []), *view.notices],
         "label": evidence[position]["label"] if position < len(evidence) else "",
         "position": position + 1,

@@ -177,6 +177,7 @@ def test_it_answers_and_opens_the_document_at_the_cited_words(visit: Any, passwo
     answer.locator("a.cite").first.click()
     picture = page.locator("#panel img").first
     expect(picture).to_be_visible()
+    expect(page.locator("#panel blockquote")).to_be_hidden()
     expect(page.locator("#panel svg rect.evidence").first).to_be_in_viewport()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
 
@@ -342,6 +343,19 @@ def test_it_fits_a_phone_and_the_dark(visit: Any, passwords: dict[str, str]) -> 
     assert max(red, green, blue) < 60, "the page is not dark"
     answer.locator("a.cite").first.click()
     expect(page.locator("#panel mark").first).to_be_in_viewport()
+    expect(page.locator("#panel blockquote")).to_have_count(0)
+    page.get_by_role("link", name="Close the document").click()
+
+    window.ask("How often must the sensor be calibrated?").locator("a.cite").first.click()
+    quote = page.locator("#panel blockquote")  # of a page that is wider than the phone the cited words stand above it
+    expect(quote).to_have_text("The sensor must be calibrated every 90 days with buffer solution.")
+    expect(quote).to_be_in_viewport()
+    page.get_by_role("link", name="Close the document").click()
+
+    page.get_by_role("button", name="Share").click()
+    expect(page.get_by_role("button", name="Make a link")).to_be_visible()
+    page.locator("#share-dialog").get_by_role("button", name="Close").click()
+    expect(page.get_by_role("button", name="Make a link")).to_be_hidden()
 
 
 @pytest.mark.usefixtures("corpora")
