@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from ingestion.connections import release_connection
 from ingestion.embedding import EmbeddingBatch
@@ -27,6 +28,7 @@ BATCH_DOCUMENTS = 128
 PARSERS_AT_ONCE = 2
 EMBEDDED_AT_ONCE = 2  # a long document, and those that pass it
 PASSING_AT_ONCE = 8  # documents that are claimed while a long one is embedded
+LONG_WAITING = 2  # long documents that are read ahead: they stand in memory
 
 
 def work_until_empty(*, should_stop: Callable[[], bool] = lambda: False) -> int:
@@ -34,18 +36,17 @@ def work_until_empty(*, should_stop: Callable[[], bool] = lambda: False) -> int:
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
     taken = 0
 
-    def claim_more() -> list[Claim]:
+    def claim(limit: int, *, only_new: bool) -> list[Claim]:
         nonlocal taken
-        more = [] if should_stop() else claim_documents(owner=owner, limit=PASSING_AT_ONCE, only_new=True)
-        taken += len(more)
-        return more
+        claims = [] if should_stop() else claim_documents(owner=owner, limit=limit, only_new=only_new)
+        taken += len(claims)
+        return claims
 
     drain_removals()
-    with _line(claim_more) as line:
+    with _line(partial(claim, PASSING_AT_ONCE, only_new=True)) as line:
         while not should_stop():
-            claims = claim_documents(owner=owner, limit=CLAIMED_AT_ONCE, only_new=line.is_busy)
+            claims = claim(CLAIMED_AT_ONCE, only_new=line.is_busy)
             if claims:
-                taken += len(claims)
                 line.take(claims)
             elif line.is_busy:
                 line.finish()  # a document that was lost once is claimed only when no other is held
@@ -101,7 +102,7 @@ class _Line:
                 self._write()
             if len(self._waiting) >= BATCH_DOCUMENTS or sum(len(entry.chunks) for entry in self._waiting) >= BATCH_CHUNKS:
                 self._embed()
-            elif self._long and not self._batch:
+            elif self._long and (not self._batch or len(self._long) >= LONG_WAITING):
                 self._embed_long()
         if any(claim.document.attempts > 1 for claim in claims):
             self.finish()
@@ -135,7 +136,6 @@ class _Line:
             while not self._batch.is_done_soon():
                 if _is_long(self._batch.drafts[0]):
                     self._let_pass()
-            self._batch.wait()
         except Exception:  # an embedder may raise anything, and no document is charged with it
             give_back(self._held())
             raise
@@ -144,7 +144,7 @@ class _Line:
 
     def _let_pass(self) -> None:
         """Bring to their end, beside a long document that is being embedded, those that wait and those queued since."""
-        self._passing = tuple(self._claim_more())
+        self._passing = tuple(self._claim_more()) if len(self._long) < LONG_WAITING else ()
         for item in self._read(self._passing):
             (self._long if _is_long(item) else self._waiting).append(item)
         if self._waiting:

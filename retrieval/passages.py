@@ -27,7 +27,7 @@ class Passage:
 
 class Hit(NamedTuple):
     """A passage that a search found. Scores order the hits of one list; they are not probabilities. A tuple, because a search
-    makes seven hundred of them, which as dataclasses took a tenth of its time."""
+    makes some seven hundred."""
 
     id: int
     score: float

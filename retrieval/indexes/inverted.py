@@ -23,7 +23,7 @@ ADDED_AT_ONCE = 32_768
 CANDIDATES = 2  # times what is asked for: room for what eight bits misplace
 QUESTIONS = 400  # with 100, chance alone doubled or halved what was read
 STEP = 1.4
-MARGIN = 1.5  # real questions lie farther: where disturbed rows found 0.993, they found 0.957 to 0.975 (docs/scaling.md)
+MARGIN = 1.5  # real questions lie farther: where disturbed rows found 0.993, they found 0.96 to 0.975 (docs/scaling.md)
 DISTURBANCE = 0.8  # a question made of a row has a cosine of 0.78 to it, as good questions have to their passages
 
 

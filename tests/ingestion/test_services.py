@@ -13,6 +13,7 @@ from ingestion import embedding, pipeline, services, worker
 from ingestion.embedding import EmbeddingBatch
 from ingestion.models import Chunk, Corpus, Document, DocumentState, PendingRemoval
 from ingestion.permissions import readable_chunks, readable_documents, readable_partitions
+from ingestion.pipeline import IN_WORK
 from ingestion.verification import verify
 from ingestion.worker import ingest, work_until_empty
 from retrieval.embedders import get_embedder
@@ -282,6 +283,33 @@ def test_it_lets_short_documents_pass_a_long_one(people: People, handbook: Corpu
     assert set(Document.objects.values_list("source_name", "state", "attempts")) == {
         (name, DocumentState.READY, 1) for name in ("before.md", "long.md", "after.md", "later.md")
     }
+    assert verify() == []
+
+
+def test_it_holds_few_long_documents_at_once(people: People, handbook: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are queued: what is read and not embedded yet stands in memory."""
+    for name, value in (("BATCH_CHUNKS", 1), ("CLAIMED_AT_ONCE", 1), ("PASSING_AT_ONCE", 1), ("LONG_WAITING", 2)):
+        monkeypatch.setattr(worker, name, value)
+    monkeypatch.setattr(embedding, "LOOK_EVERY_S", 0.01)
+    for number in range(10):
+        add(handbook, f"long-{number}.md", "\n\n".join(f"# Part {n}\n\n" + f"Rule {n} of {number}. " * 60 for n in range(3)))
+    embedder, waited_for, in_work = get_embedder(), threading.Event(), []
+    embed_passages, report = embedder.embed_passages, EmbeddingBatch.report
+
+    def embed(texts: list[str]) -> Any:
+        assert waited_for.wait(20)  # the first time until the reading of more has paused
+        return embed_passages(texts)
+
+    def look(batch: EmbeddingBatch) -> None:
+        in_work.append(Document.objects.filter(state__in=IN_WORK).count())
+        report(batch)
+        waited_for.set()
+
+    monkeypatch.setattr(embedder, "embed_passages", embed)
+    monkeypatch.setattr(EmbeddingBatch, "report", look)
+    assert work_until_empty() == 10
+    assert max(in_work) <= 4  # one is embedded, two wait, and one more was read
+    assert set(Document.objects.values_list("state", "attempts")) == {(DocumentState.READY, 1)}
     assert verify() == []
 
 
