@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet, Sum
 from django.http import QueryDict
 
-from ingestion.models import Corpus, Document, DocumentState
+from ingestion.models import MAY_SUCCEED_AGAIN, Corpus, Document, DocumentState
 from ingestion.permissions import AnyUser, readable_documents
 
 PAGE_SIZE = 100
 WORKING = (DocumentState.QUEUED, DocumentState.PARSING, DocumentState.INDEXING)
-_WARNED = Q(state=DocumentState.READY) & ~Q(warnings=[])
 _STAGES: dict[str, Q] = {
     "": Q(),
     "ready": Q(state=DocumentState.READY),
     "working": Q(state__in=WORKING),
     "failed": Q(state=DocumentState.FAILED),
-    "problems": Q(state=DocumentState.FAILED) | _WARNED,
+    "warned": Q(state=DocumentState.READY) & ~Q(warnings=[]),
     "narrowed": Q(partition__audience__isnull=False),
 }
 STAGE_LABELS = {
@@ -28,7 +27,7 @@ STAGE_LABELS = {
     "ready": "Ready",
     "working": "In work",
     "failed": "Failed",
-    "problems": "Problems",
+    "warned": "With a warning",
     "narrowed": "Narrowed",
 }
 
@@ -52,9 +51,10 @@ class Counts:
     ready: int
     working: int
     failed: int
-    problems: int
+    warned: int
     narrowed: int
     passages: int  # of the ready documents
+    can_retry: int  # of the failed ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,16 @@ class Row:
     def is_working(self) -> bool:
         return self.document.state in WORKING
 
+    @property
+    def can_retry(self) -> bool:
+        return self.document.state == DocumentState.FAILED and self.document.error_code in MAY_SUCCEED_AGAIN
+
 
 def counts_of(corpus: Corpus) -> Counts:
     parts = {name: Count("pk", filter=condition) for name, condition in _STAGES.items() if name}
     passages = Sum("chunk_count", filter=_STAGES["ready"], default=0)
-    return Counts(**corpus.documents.aggregate(total=Count("pk"), passages=passages, **parts))
+    can_retry = Count("pk", filter=_STAGES["failed"] & Q(error_code__in=MAY_SUCCEED_AGAIN))
+    return Counts(**corpus.documents.aggregate(total=Count("pk"), passages=passages, can_retry=can_retry, **parts))
 
 
 def listed_documents(corpus: Corpus, user: AnyUser, wanted: Filter) -> QuerySet[Document]:

@@ -77,6 +77,9 @@ class DocumentState(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
+MAY_SUCCEED_AGAIN = ("gave_up", "crashed", "took_too_long", "too_big_to_read")  # codes that do not lie in the file alone
+
+
 class Document(models.Model):
     """An uploaded file and where it stands. States: queued, parsing, indexing, then ready or failed."""
 

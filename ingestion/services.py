@@ -157,8 +157,8 @@ def _record(
     if groups is not SAME_AUDIENCE:
         _move(document, get_partition(corpus, groups))
     if document.sha256 == stored.sha256:
-        failed = document.state == DocumentState.FAILED
-        return AddedDocument(document, "unchanged", f"Unchanged, skipped.{' It failed before: press Retry.' if failed else ''}")
+        failed = f" It failed before: {document.error_message}" if document.state == DocumentState.FAILED else ""
+        return AddedDocument(document, "unchanged", f"Unchanged, skipped.{failed}")
     old = (document.file, document.sha256)
     document.file, document.sha256, document.size, document.uploaded_by = stored.name, stored.sha256, stored.size, uploaded_by
     document.source_url = _web_address(source_url)

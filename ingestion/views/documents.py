@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from ingestion import services
 from ingestion.forms import DocumentAudienceForm
-from ingestion.models import Corpus, DocumentState
+from ingestion.models import MAY_SUCCEED_AGAIN, Corpus, DocumentState
 from ingestion.permissions import get_managed_corpus_for, get_managed_document_for
 from ingestion.views.deleting import remember_deletion, sent_twice
 from ingestion.views.requests import PersonRequest, changed, render_dialog
@@ -50,7 +50,7 @@ def _add(request: PersonRequest, corpus: Corpus, name: str, file: UploadedFile) 
 
 def retry_failed(request: PersonRequest, slug: str) -> HttpResponse:
     corpus = get_managed_corpus_for(request.user, slug)
-    for document in corpus.documents.filter(state=DocumentState.FAILED):
+    for document in corpus.documents.filter(state=DocumentState.FAILED, error_code__in=MAY_SUCCEED_AGAIN):
         services.retry_document(document=document)
     return changed(request, corpus, "The failed documents are read again.")
 

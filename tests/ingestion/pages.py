@@ -55,8 +55,10 @@ def add_ready(
     return document
 
 
-def fail(document: Document, message: str = "The file is protected by a password. Upload it without one.") -> Document:
-    Document.objects.filter(pk=document.pk).update(state=DocumentState.FAILED, error_code="protected", error_message=message)
+def fail(
+    document: Document, message: str = "The file is protected by a password. Upload it without one.", *, code: str = "encrypted"
+) -> Document:
+    Document.objects.filter(pk=document.pk).update(state=DocumentState.FAILED, error_code=code, error_message=message)
     document.refresh_from_db()
     return document
 

@@ -166,7 +166,7 @@ def test_it_shows_errors_and_warnings_and_counts(people: People, sales: Corpus) 
     shown = page(people.olga, of(sales))
     assert "The file is protected by a password. Upload it without one." in shown
     assert "14 of 20 pages have no text" in shown and "Ready, with a warning" in shown
-    assert re.search(r"Problems <b>2</b>", shown)
+    assert re.search(r"Failed <b>1</b>", shown) and re.search(r"With a warning <b>1</b>", shown)
     assert "every 2s" not in shown
 
 
@@ -186,7 +186,7 @@ def test_it_shows_how_far_the_indexing_is(people: People, sales: Corpus) -> None
         ("find=HR", ["hr/c.md"]),
         ("find=plan", ["a.md"]),
         ("stage=failed", ["b.md"]),
-        ("stage=problems", ["b.md", "hr/c.md"]),
+        ("stage=warned", ["hr/c.md"]),
         ("stage=narrowed", ["d.md"]),
         ("stage=ready", ["a.md", "hr/c.md", "d.md"]),
         ("stage=working", []),

@@ -139,11 +139,24 @@ def test_it_retries_one_document(people: People, sales: Corpus) -> None:
 def test_it_retries_all_that_failed_and_leaves_the_rest(people: People, sales: Corpus) -> None:
     ready = add_ready(sales, "r.md")
     for name in ("a.md", "b.md"):
-        fail(add_waiting(sales, name))
+        fail(add_waiting(sales, name), code="gave_up")
+    encrypted = fail(add_waiting(sales, "c.pdf"))
     client_of(people.olga).post(reverse("ingestion:retry_failed", args=[sales.slug]))
     assert sales.documents.filter(state=DocumentState.QUEUED).count() == 2
-    ready.refresh_from_db()
-    assert ready.state == DocumentState.READY
+    ready.refresh_from_db(), encrypted.refresh_from_db()
+    assert (ready.state, encrypted.state) == (DocumentState.READY, DocumentState.FAILED)
+
+
+def test_it_offers_a_retry_only_where_it_can_help(people: People, sales: Corpus) -> None:
+    encrypted = fail(add_waiting(sales, "a.pdf"))
+    olga = client_of(people.olga)
+    listed = reverse("ingestion:corpus", args=[sales.slug])
+    shown = olga.get(listed).content.decode()
+    assert f"retry-{encrypted.pk}" not in shown and "Retry failed" not in shown
+    assert "Read it again" in shown, "a later version of the product may read what this one cannot"
+    crashed = fail(add_waiting(sales, "b.pdf"), code="crashed")
+    shown = olga.get(listed).content.decode()
+    assert f"retry-{crashed.pk}" in shown and f"retry-{encrypted.pk}" not in shown and "Retry failed" in shown
 
 
 def test_it_tells_htmx_to_read_the_table_again(people: People, sales: Corpus) -> None:
