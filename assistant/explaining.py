@@ -14,7 +14,7 @@ from assistant.searching import passing, read_search
 from assistant.superseding import superseded
 from ingestion.filters import Filters
 from ingestion.models import Chunk, Corpus, Document
-from ingestion.permissions import readable_chunks, readable_corpora, readable_partitions
+from ingestion.permissions import readable_chunks, readable_corpora, readable_documents, readable_partitions
 
 SHOWN = 20  # of each side, and of the fused list
 COLUMNS = {"dense": "Meaning", "lexical": "Words", "fused": "Fused", "feedback": "Feedback", "reranked": "Reranked"}
@@ -83,7 +83,9 @@ def explain_search(
     from retrieval.search import search
     from specialists.reranker.choosing import CANDIDATES, PASSAGES_READ
 
-    words, wanted = read_search(question, filters, readable_corpora(user) if corpora is None else corpora)
+    words, wanted = read_search(
+        question, filters, readable_corpora(user) if corpora is None else corpora, readable_documents(user)
+    )
     partitions = list(readable_partitions(user, corpora=corpora).distinct())
     only = passing(partitions, wanted)
     result = search(words, scope=[partition.key for partition in partitions], top_k=SHOWN, only=only)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 
 from assistant.reranking.using import in_order
 from assistant.superseding import superseded
@@ -53,7 +54,7 @@ def search_passages(
     RetrievalError and FilterError."""
     from retrieval.search import search
 
-    words, wanted = read_search(query, filters, corpora or readable_corpora(user))
+    words, wanted = read_search(query, filters, corpora or readable_corpora(user), readable_documents(user))
     partitions = list(readable_partitions(user, corpora=corpora or None).distinct())
     only = passing(partitions, wanted)
     release_connection()
@@ -65,13 +66,16 @@ def search_passages(
     return _presented(_with_neighbours(ordered)[:top_k], user)
 
 
-def read_search(query: str, filters: Filters | None, searched: Iterable[Corpus]) -> tuple[str, Filters]:
-    """The words to search for, and what narrows them. `searched`: the corpora that a filter may name. Raises FilterError."""
+def read_search(
+    query: str, filters: Filters | None, searched: Iterable[Corpus], readable: QuerySet[Document]
+) -> tuple[str, Filters]:
+    """The words to search for, and what narrows them. `searched`: the corpora that a filter may name; `readable`: the documents
+    whose tags it may. Raises FilterError."""
     words, typed = read_filters(query)
     if typed and not words:
         raise FilterError("There are filters and no words. Type what to search for beside them.")
     wanted = (filters or Filters()).within(typed)
-    check_filters(wanted, searched)
+    check_filters(wanted, searched, readable)
     return words, wanted
 
 

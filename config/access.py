@@ -169,6 +169,7 @@ ROUTES: dict[str, Rule] = {
     "ingestion:delete_corpus": _FORM,  # its own gate is the manager's; whose last corpus it was may send the form twice
     "ingestion:retry_document": _MANAGER_ACT,
     "ingestion:delete_document": _MANAGER_FORM,
+    "ingestion:document_tags": _MANAGER_FORM,
     "ingestion:document_audience": _MANAGER_FORM,
     "assistant:search_test": _MANAGER_PAGE,
     "assistant:mcp": _program(POST=""),  # each tool asks for its own scope
@@ -188,6 +189,7 @@ ROUTES: dict[str, Rule] = {
     "api:document": _program(GET="read", DELETE="manage"),
     "api:document_text": _program(GET="read"),
     "api:retry_document": _program(POST="manage"),
+    "api:document_tags": _program(PUT="manage"),
     "api:conversations": _program(GET="ask"),
     "api:conversation": _program(GET="ask", DELETE="ask"),
     "api:feedback": _program(PUT="ask"),

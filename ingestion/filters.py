@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time
 
 from django.contrib.auth.models import User
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.text import get_text_list
 
-from ingestion.models import Chunk, Corpus, Document, Partition
+from ingestion.models import Chunk, Corpus, Document, Partition, Tag
+from ingestion.names import folded
 from ingestion.parsers.formats import ENDINGS, PARSERS
 
-_WORD = re.compile(r'(?<!\S)(corpus|type|owner|after|before|title):(?:["“„]([^"“”„]*)(["“”]?)|(\S+))', re.IGNORECASE)
+_WORD = re.compile(r'(?<!\S)(corpus|type|owner|after|before|tag|title):(?:["“„]([^"“”„]*)(["“”]?)|(\S+))', re.IGNORECASE)
 MOST_NAMED = 8  # corpora, or owners, of a sentence
 _SPOKEN = {"word": "docx", "excel": "xlsx", "powerpoint": "pptx", "slides": "pptx", "mail": "eml", "email": "eml"}
 
@@ -33,6 +33,7 @@ class Filters:
     corpora: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     titles: tuple[str, ...] = ()
     after: date | None = None
     before: date | None = None
@@ -42,13 +43,14 @@ class Filters:
 
     def within(self, other: Filters) -> Filters:
         """Both: the arguments of a command with the words of its query. Raises FilterError when they contradict each other."""
-        for name in ("corpora", "types", "owners", "titles"):
+        for name in ("corpora", "types", "owners", "tags", "titles"):
             if getattr(self, name) and getattr(other, name):
                 raise FilterError(f"Give {name} either as an argument or in the query, not both.")
         return Filters(
             self.corpora or other.corpora,
             self.types or other.types,
             self.owners or other.owners,
+            self.tags or other.tags,
             self.titles or other.titles,
             after=max(filter(None, (self.after, other.after)), default=None),
             before=min(filter(None, (self.before, other.before)), default=None),
@@ -71,14 +73,14 @@ def _never_closed(key: str, words: str) -> FilterError:
     return FilterError(f"The quotation mark after {key}: is never closed. Write another where its words end{example}.")
 
 
-def check_filters(filters: Filters, searched: Iterable[Corpus]) -> None:
-    """Raises FilterError for a type that there is not, and for a corpus or an owner that is not among those that are searched:
-    one that is closed to the person and one that does not exist are the same mistake, so `searched` holds only what the person
-    may read."""
+def check_filters(filters: Filters, searched: Iterable[Corpus], readable: QuerySet[Document]) -> None:
+    """Raises FilterError for a type that there is not, and for a corpus, an owner or a tag that is not among those that are
+    searched: one that is closed to the person and one that does not exist are the same mistake, so `searched` and `readable` hold
+    only what the person may read."""
     for name in filters.types:
         if _format_named(name) not in PARSERS:
             raise FilterError(f"There is no type “{name[:40]}”. Write one such as pdf, word, excel, markdown, email or .py.")
-    if not (filters.corpora or filters.owners):
+    if not (filters.corpora or filters.owners or filters.tags):
         return
     corpora = list(searched)
     known = {name.casefold() for corpus in corpora for name in (corpus.name, corpus.slug)}
@@ -89,6 +91,18 @@ def check_filters(filters: Filters, searched: Iterable[Corpus]) -> None:
             raise FilterError(f"There is no corpus “{name[:120]}” that you may search here. {advice}")
     if filters.owners:
         _check_owners(filters.owners, User.objects.filter(pk__in={corpus.owner_id for corpus in corpora}))
+    if filters.tags:
+        _check_tags(filters.tags, readable.filter(corpus__in=[corpus.pk for corpus in corpora]))
+
+
+def _check_tags(names: Iterable[str], readable: QuerySet[Document]) -> None:
+    there = Tag.objects.filter(document__in=readable.values("pk"))
+    for name in names:
+        if not there.filter(key=folded(name)).exists():
+            spellings = dict(there.order_by("-key", "-name").values_list("key", "name"))
+            listed = _listed(set(spellings.values()))
+            advice = f"The tags there are {listed}." if listed else "No document there has one."
+            raise FilterError(f"No document that you may search here has the tag “{name[: Tag.NAME_LENGTH]}”. {advice}")
 
 
 def _check_owners(names: Iterable[str], owners: Iterable[User]) -> None:
@@ -102,18 +116,12 @@ def _check_owners(names: Iterable[str], owners: Iterable[User]) -> None:
 
 def _owners_named(names: Iterable[str], owners: Iterable[User]) -> list[int]:
     """The ids of those whose username, first, last or full name is among `names`. In Python: no two databases fold alike."""
-    wanted = {_folded(name) for name in names} - {""}
+    wanted = {folded(name) for name in names} - {""}
     return [
         person.pk
         for person in owners
-        if wanted & {_folded(name) for name in (person.username, person.first_name, person.last_name, person.get_full_name())}
+        if wanted & {folded(name) for name in (person.username, person.first_name, person.last_name, person.get_full_name())}
     ]
-
-
-def _folded(name: str) -> str:
-    """Without case, accents and more than single spaces."""
-    letters = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
-    return " ".join("".join(letter for letter in letters if not unicodedata.combining(letter)).split())
 
 
 def names_of(corpora: Iterable[Corpus]) -> str:
@@ -141,6 +149,8 @@ def _with(filters: Filters, key: str, value: str) -> Filters:
         return replace(filters, types=(*filters.types, value))
     if key == "owner":
         return replace(filters, owners=(*filters.owners, value))
+    if key == "tag":
+        return replace(filters, tags=(*filters.tags, value))
     return replace(filters, titles=(*filters.titles, value))
 
 
@@ -172,6 +182,8 @@ def _conditions(filters: Filters, partitions: Sequence[Partition]) -> Iterable[Q
     if filters.owners:
         owners = User.objects.filter(owned_corpora__in={partition.corpus_id for partition in partitions}).distinct()
         yield Q(corpus__owner__in=_owners_named(filters.owners, owners))
+    if filters.tags:
+        yield Q(tags__key__in=[folded(name) for name in filters.tags])
     if filters.titles:
         yield _any(Q(title__icontains=name) | Q(source_name__icontains=name) for name in filters.titles)
     if filters.after:

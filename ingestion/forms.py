@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 
 from ingestion.models import Audience, Corpus, Document
+from ingestion.tags import TagError, read_tags
 
 _NO_GROUP = "Choose at least one group, or another of the choices above."
 
@@ -56,6 +57,22 @@ class DocumentAudienceForm(AudienceForm):
     @classmethod
     def for_document(cls, document: Document) -> DocumentAudienceForm:
         return cls(initial=cls.initial_for(document.partition.audience))
+
+
+class TagsForm(forms.Form):
+    """A document's tags on one line, between commas."""
+
+    tags = forms.CharField(max_length=2000, required=False, label="Tags", widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    @classmethod
+    def for_document(cls, document: Document) -> TagsForm:
+        return cls(initial={"tags": ", ".join(tag.name for tag in document.tags.all())})
+
+    def clean_tags(self) -> tuple[str, ...]:
+        try:
+            return read_tags(self.cleaned_data["tags"])
+        except TagError as error:
+            raise forms.ValidationError(str(error)) from None
 
 
 class _PersonField(forms.ModelChoiceField):

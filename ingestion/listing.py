@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum, prefetch_related_objects
 from django.http import QueryDict
 
-from ingestion.models import MAY_SUCCEED_AGAIN, Corpus, Document, DocumentState
+from ingestion.models import MAY_SUCCEED_AGAIN, Corpus, Document, DocumentState, Tag
+from ingestion.names import folded
 from ingestion.permissions import AnyUser, readable_documents
 
 PAGE_SIZE = 100
@@ -34,7 +35,7 @@ STAGE_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the owner looks for: words of the name, and a stage (a key of STAGE_LABELS)."""
+    """What the owner looks for: words of the name or of a tag, and a stage (a key of STAGE_LABELS)."""
 
     text: str = ""
     stage: str = ""
@@ -89,12 +90,14 @@ def listed_documents(corpus: Corpus, user: AnyUser, wanted: Filter) -> QuerySet[
     documents = corpus.documents.filter(_STAGES[wanted.stage])
     if wanted.text:
         by_title = Q(title__icontains=wanted.text, pk__in=readable_documents(user).filter(corpus=corpus).values("pk"))
-        documents = documents.filter(Q(source_name__icontains=wanted.text) | by_title)
+        by_tag = Q(pk__in=Tag.objects.filter(document__corpus=corpus, key__contains=folded(wanted.text)).values("document"))
+        documents = documents.filter(Q(source_name__icontains=wanted.text) | by_title | by_tag)
     return documents.order_by("source_name").select_related("partition__audience").prefetch_related("partition__audience__groups")
 
 
 def rows_of(documents: Iterable[Document], user: AnyUser) -> list[Row]:
     listed = list(documents)
+    prefetch_related_objects(listed, "tags")
     readable = set(readable_documents(user).filter(pk__in=[document.pk for document in listed]).values_list("pk", flat=True))
     return [_row(document, can_read=document.pk in readable) for document in listed]
 
@@ -109,6 +112,7 @@ def _row(document: Document, *, can_read: bool) -> Row:
     looks = (
         document.state, document.title, document.pages, document.chunk_count, document.chunks_embedded, document.revision,
         document.warnings, document.error_message, document.partition_id, can_read,
+        [tag.name for tag in document.tags.all()],
     )  # fmt: skip
     version = hashlib.blake2s(repr(looks).encode(), digest_size=4).hexdigest()
     return Row(document, name, label, tone, can_read, version)

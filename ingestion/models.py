@@ -125,6 +125,25 @@ class Document(models.Model):
         return self.title or self.source_name
 
 
+class Tag(models.Model):
+    """A word that an owner put on a document. `key`: the name without case and accents, by which it is found (tags.py)."""
+
+    NAME_LENGTH, KEY_LENGTH = 40, 160
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="tags")
+    name = models.CharField(max_length=NAME_LENGTH)
+    key = models.CharField(max_length=KEY_LENGTH, db_index=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["key"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["document", "key"], name="one_tag_per_key")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class DocumentText(models.Model):
     """The extracted text of a document's live revision, with its blocks: what citations point into."""
 

@@ -6,8 +6,8 @@ import hashlib
 import os
 import unicodedata
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -22,6 +22,7 @@ from ingestion.doorbell import ring
 from ingestion.errors import IngestionError
 from ingestion.models import Corpus, Document, DocumentState, Partition, PendingRemoval
 from ingestion.removals import drain_removals, drop_indexes
+from ingestion.tags import TagError, add_tags
 
 NOT_STORED = "The server could not store the file. Upload it again; if that does not help, tell your administrator."
 Outcome = Literal["added", "changed", "unchanged", "refused"]
@@ -135,6 +136,16 @@ def add_document(
         added = _record(corpus, name, stored, uploaded_by, groups, format, title, source_url)
     if added.outcome in ("unchanged", "refused"):
         _delete_files((stored.name, ""))
+    return added
+
+
+def with_tags(added: AddedDocument, tags: Sequence[str]) -> AddedDocument:
+    """Add these to the document's tags, an unchanged one's too; where that makes too many, its message says so."""
+    if added.document is not None:
+        try:
+            add_tags(added.document, tags)
+        except TagError as error:
+            return replace(added, message=f"{added.message} Its tags stay as they were. {error}")
     return added
 
 

@@ -26,5 +26,6 @@ urlpatterns = [
     path(f"{_CORPUS}/retry-failed", documents.retry_failed, name="retry_failed"),
     path(f"{_ROW}/retry", documents.retry_document, name="retry_document"),
     path(f"{_ROW}/delete", documents.delete_document, name="delete_document"),
+    path(f"{_ROW}/tags", documents.document_tags, name="document_tags"),
     path(f"{_ROW}/audience", documents.document_audience, name="document_audience"),
 ]

@@ -62,6 +62,7 @@
   async function send(batch) {
     const body = new FormData();
     body.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+    body.append("tags", form.elements.tags.value);
     for (const item of batch) { body.append("paths", item.path); body.append("files", item.file); }
     const headers = { Accept: "application/json" };
     const response = await fetch(form.action, { method: "POST", body, headers }).catch(() => null);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, BinaryIO, cast
 
@@ -30,6 +31,7 @@ from ingestion.permissions import (
     readable_corpora,
     readable_documents,
 )
+from ingestion.tags import TagError, check_tags, set_tags
 
 router = Router(tags=["Documents"])
 PAGE = 100
@@ -64,9 +66,14 @@ class DocumentOut(Schema):
     pages: int | None
     passages: int
     size: int
+    tags: list[str]
     warnings: list[str]
     error: str
     updated_at: datetime
+
+
+class TagsIn(BaseModel):
+    tags: list[str] = Field(max_length=100)
 
 
 class DocumentsOut(Schema):
@@ -175,14 +182,17 @@ def list_documents(
 @router.post(
     "/corpora/{slug:slug}/documents", url_name="corpus_documents", response={202: AddedOut}, summary="Upload a document"
 )  # fmt: skip
-def upload_document(request: HttpRequest, slug: str, file: File[UploadedFile], name: str = "") -> Any:
-    """A known name replaces that document; unchanged bytes are skipped. It is read in the background: ask for its state."""
+def upload_document(request: HttpRequest, slug: str, file: File[UploadedFile], name: str = "", tags: str = "") -> Any:
+    """A known name replaces that document; unchanged bytes are skipped. `tags`, between commas, are added to those that it has.
+    It is read in the background: ask for its state."""
     token = _token(request)
     corpus = get_managed_corpus_for(token.user, slug)
+    wanted = _tags(tags.split(","))
     try:
         added = services.add_document(
             corpus=corpus, source_name=name or file.name or "", content=cast(BinaryIO, file), uploaded_by=token.user
         )
+        added = services.with_tags(added, wanted)
     except OSError:
         raise ApiError(507, "not_stored", services.NOT_STORED) from None
     if added.document is None:
@@ -209,6 +219,22 @@ def retry_document(request: HttpRequest, document_id: int) -> Any:
     services.retry_document(document=document)
     document.refresh_from_db()
     return Status(202, _documents(_token(request), [document])[0])
+
+
+@router.put(
+    "/documents/{int:document_id}/tags", url_name="document_tags", response=DocumentOut, summary="Replace a document's tags"
+)  # fmt: skip
+def put_tags(request: HttpRequest, document_id: int, body: TagsIn) -> dict[str, Any]:
+    document = get_managed_document_for(_token(request).user, document_id)
+    set_tags(document, _tags(body.tags))
+    return _documents(_token(request), [document])[0]
+
+
+def _tags(names: Iterable[str]) -> tuple[str, ...]:
+    try:
+        return check_tags(names)
+    except TagError as error:
+        raise ApiError(400, "tag_refused", str(error), param="tags") from None
 
 
 @router.get("/documents/{int:document_id}/text", url_name="document_text", response=TextOut, summary="What a document says")
@@ -238,7 +264,9 @@ def _documents(token: ApiToken, documents: Any) -> list[dict[str, Any]]:
             "id": row.document.pk, "corpus": row.document.corpus.slug, "source_name": row.document.source_name,
             "title": row.document.title if row.can_read else "", "format": row.document.format, "state": row.document.state,
             "pages": row.document.pages, "passages": row.document.chunk_count, "size": row.document.size,
-            "warnings": row.document.warnings, "error": row.document.error_message, "updated_at": row.document.updated_at,
+            "tags": [tag.name for tag in row.document.tags.all()],
+            "warnings": row.document.warnings, "error": row.document.error_message,
+            "updated_at": row.document.updated_at,
         }
         for row in rows_of(documents, token.user)
     ]  # fmt: skip

@@ -15,6 +15,7 @@ def add_filters(parser: ArgumentParser) -> None:
         "--type", dest="types", action="append", default=[], help="a document's format, as in pdf; may be repeated"
     )
     parser.add_argument("--owner", dest="owners", action="append", default=[], help="a corpus's owner; may be repeated")
+    parser.add_argument("--tag", dest="tags", action="append", default=[], help="a document's tag; may be repeated")
     parser.add_argument("--title", dest="titles", action="append", default=[], help="words of the title; may be repeated")
     parser.add_argument("--after", metavar="DAY", help="changed on this day or later")
     parser.add_argument("--before", metavar="DAY", help="changed before this day")
@@ -23,7 +24,8 @@ def add_filters(parser: ArgumentParser) -> None:
 def filters_of(options: Mapping[str, Any]) -> Filters:
     """Raises FilterError for a day that is none."""
     return Filters(
-        types=tuple(options["types"]), owners=tuple(options["owners"]), titles=tuple(options["titles"]),
+        types=tuple(options["types"]), owners=tuple(options["owners"]), tags=tuple(options["tags"]),
+        titles=tuple(options["titles"]),
         after=read_date(options["after"], "after") if options["after"] else None,
         before=read_date(options["before"], "before") if options["before"] else None,
     )  # fmt: skip

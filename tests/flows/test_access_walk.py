@@ -150,6 +150,7 @@ SERVED: dict[str, set[str]] = {
     "ingestion:retry_document": MANAGERS,
     "ingestion:delete_document": MANAGERS,
     "ingestion:document_audience": MANAGERS,
+    "ingestion:document_tags": MANAGERS,
     "assistant:search_test": MANAGERS,
     "api:openapi-json": SIGNED_IN,
     "api:openapi-view": SIGNED_IN,
@@ -170,6 +171,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "assistant:slack_channel": {"channel": "C1", "least_sure": "75"},
     "assistant:teach_routing": {"q": "Who approves a discount?", "intent": "fact"},
     "ingestion:document_audience": {"audience": "everyone"},
+    "ingestion:document_tags": {"tags": "discounts, sales"},
 }
 
 
