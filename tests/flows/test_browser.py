@@ -135,6 +135,7 @@ def _make_corpus(page: Page, name: str, group: str | None, files: list[Path]) ->
         page.get_by_label(group, exact=True).check()
     page.get_by_role("button", name=re.compile("Create|Make|Save")).click()
     expect(page.get_by_role("heading", name=name)).to_be_visible()
+    page.get_by_label("Tags for them").fill("rules")
     page.locator("input[type=file]").first.set_input_files(files)
     submit = page.get_by_role("button", name="Upload")
     if submit.is_visible():
@@ -142,6 +143,7 @@ def _make_corpus(page: Page, name: str, group: str | None, files: list[Path]) ->
     for file in files:
         row = page.locator("tr", has_text=file.name)
         expect(row.get_by_text("Ready")).to_be_visible(timeout=WAIT_MS)
+        expect(row.locator(".doc-tags")).to_have_text("rules")
 
 
 INDEXING = """row => { row.querySelector(".stage").innerHTML = '<span class="tag">Indexing</span>'
