@@ -17,7 +17,7 @@ help: ## what can be made
 	$(BIN)/pip install --quiet -r requirements.txt
 	@touch $@
 
-.venv/.installed-dev: .venv/.installed requirements-dev.txt
+.venv/.installed-dev: .venv/.installed requirements-dev.txt requirements-milvus.txt
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	@touch $@
 

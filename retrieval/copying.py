@@ -1,9 +1,9 @@
-"""Copies the vectors of a partition to another backend without embedding anything again. The old ones serve until the flip."""
+"""Copies a partition's vectors and words to another backend without embedding again. The old ones serve until the flip."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,26 @@ from retrieval.builds import serving_build
 from retrieval.errors import RetrievalError
 from retrieval.files import disk_errors, fsync_path, locked
 from retrieval.indexes import VectorIndex
-from retrieval.partitions import DenseSnapshot, dense_folder, load_dense, open_dense, partition_folder, save_dense, writing
+from retrieval.lexical_milvus import MilvusWords
+from retrieval.partitions import (
+    LEXICAL,
+    DenseSnapshot,
+    dense_folder,
+    load_dense,
+    open_dense,
+    partition_folder,
+    save_dense,
+    writing,
+)
+from retrieval.passages import Passage
+from retrieval.words import WordsInFolder, WordsInMilvus, open_words
 
 COPIED_AT_ONCE = 20_000
+WORDS_AT_ONCE = 5_000
 FILE = "vectors"
 
 Progress = Callable[[int], None]
+ReadPassages = Callable[[Sequence[int]], list[Passage]]
 
 
 def copy_partition(partition: str, target: type[VectorIndex], *, wait_s: float = 60, progress: Progress) -> bool:
@@ -43,6 +57,41 @@ def copy_partition(partition: str, target: type[VectorIndex], *, wait_s: float =
             _bring_over(current.index, copy, work, progress)
             _publish(folder, work, copy, current)
     return True
+
+
+def copy_words(partition: str, *, to_milvus: bool, read: ReadPassages, wait_s: float = 60, progress: Progress) -> bool:
+    """Move a partition's words to Milvus, or into its folder; False when they are there already, or there are none.
+
+    `read` gives the passages of ids, fewer where they have gone. As with vectors, it runs beside searches and writes, goes on
+    where it was, and brings over at the end what was written meanwhile. RetrievalErrors as above, and `index_unreachable`."""
+    folder = partition_folder(partition) / LEXICAL
+    source = open_words(folder)
+    if source is None or isinstance(source, MilvusWords) == to_milvus:
+        return False
+    other = RetrievalError("index_busy", "The search index is being copied by another process.")
+    with locked(partition_folder(partition).with_name(f"{partition}.copy.lock"), wait_s=0, busy=other), disk_errors():
+        copy = WordsInMilvus(folder) if to_milvus else WordsInFolder(folder)
+        _bring_words_over(source.ids(), copy, read, progress)
+        with writing(partition, wait_s=wait_s):
+            source = open_words(folder)
+            if source is not None:
+                _bring_words_over(source.ids(), copy, read, progress)
+                copy.publish()
+    return True
+
+
+def _bring_words_over(ids: set[int], copy: WordsInMilvus | WordsInFolder, read: ReadPassages, progress: Progress) -> None:
+    have = copy.ids()
+    if have - ids:
+        copy.write([], have - ids)
+    missing = sorted(ids - have)
+    done = len(ids) - len(missing)
+    progress(done)
+    for start in range(0, len(missing), WORDS_AT_ONCE):
+        wanted = missing[start : start + WORDS_AT_ONCE]
+        copy.write(read(wanted), [])
+        done += len(wanted)
+        progress(done)
 
 
 def _begun(work: Path, target: type[VectorIndex], snapshot: DenseSnapshot) -> VectorIndex:

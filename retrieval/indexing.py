@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,6 @@ from retrieval.builds import BASE, Build, embedder_of, serving_build
 from retrieval.errors import RetrievalError
 from retrieval.files import disk_errors, locked
 from retrieval.indexes import check_rows, index_class
-from retrieval.lexical import load_lexical, open_lexical, write_lexical
-from retrieval.lexical_files import META
 from retrieval.partitions import (
     LEXICAL,
     MANIFEST,
@@ -31,6 +30,7 @@ from retrieval.partitions import (
     writing,
 )
 from retrieval.passages import FloatMatrix, Passage
+from retrieval.words import are_written, check_words, discard_words, open_words, write_words
 
 _DROPPED = ".dropped-"
 
@@ -60,7 +60,7 @@ def write_passages(
         gone = set(remove)
         if not len(ids) and (not gone or current is None):
             return
-        write_lexical(folder / LEXICAL, add=add, remove=gone)
+        write_words(folder / LEXICAL, add=add, remove=gone)
         index = current.index if current else index_class().create(serving.dimension)
         index.remove(np.array(sorted(gone), np.int64))
         if len(ids):
@@ -92,8 +92,8 @@ def remove_passages(partition: str, ids: Sequence[int], *, wait_s: float = 60) -
     Raises RetrievalError `index_corrupt` or `index_busy`."""
     with writing(partition, wait_s=wait_s) as folder:
         current = _current(folder, serving_build(), open_dense(partition))  # a damaged one is told before anything is changed
-        if open_lexical(folder / LEXICAL) is not None and ids:
-            write_lexical(folder / LEXICAL, add=(), remove=ids)
+        if open_words(folder / LEXICAL) is not None and ids:
+            write_words(folder / LEXICAL, add=(), remove=ids)
         if current is not None or ids:
             _remove_from(folder, builds_in(folder), set(ids))
 
@@ -163,7 +163,9 @@ def drop_partition(partition: str, *, wait_s: float = 60) -> None:
 
 
 def _discard(folder: Path) -> None:
-    """Free what the vectors hold outside of the folder, if it can be told and reached."""
+    """Free what vectors and words hold outside of the folder, if it can be told and reached."""
+    with suppress(RetrievalError):
+        discard_words(folder / LEXICAL)
     for name in builds_in(folder):
         discard_build(folder, Build(name))
 
@@ -189,7 +191,7 @@ def partition_ids(partition: str) -> tuple[set[int], set[int]]:
 
     Raises RetrievalError `index_corrupt`."""
     dense = open_dense(partition)
-    lexical = open_lexical(partition_folder(partition) / LEXICAL)
+    lexical = open_words(partition_folder(partition) / LEXICAL)
     return (set(dense.index.ids().tolist()) if dense else set(), lexical.ids() if lexical else set())
 
 
@@ -201,8 +203,7 @@ def check_partition(partition: str) -> str | None:
     embedder = embedder_of(build)
     try:
         current = _current(folder, build)
-        if (folder / LEXICAL / META).exists():
-            load_lexical(folder / LEXICAL)
+        check_words(folder / LEXICAL)
         if current is not None:
             current.check_embedder(embedder.name)
     except RetrievalError as error:
@@ -215,6 +216,6 @@ def _current(folder: Path, build: Build, open_already: DenseSnapshot | None = No
     already and have not changed are not read again."""
     if not (build.folder_in(folder) / MANIFEST).exists():
         return None
-    if not (folder / LEXICAL / META).exists():  # it is committed first, so it has been lost since
+    if not are_written(folder / LEXICAL):  # it is committed first, so it has been lost since
         raise index_corrupt()
     return load_dense(build.folder_in(folder), open_already)

@@ -13,10 +13,9 @@ from retrieval.builds import Build, embedder_of, serving_build
 from retrieval.embedders import get_embedder
 from retrieval.feedback import fuse_again
 from retrieval.fusion import fuse
-from retrieval.lexical import LexicalSnapshot, open_lexical, scope_clauses
 from retrieval.partitions import LEXICAL, DenseSnapshot, index_corrupt, open_dense, partition_folder
 from retrieval.passages import FloatMatrix, Hit, best_first
-from retrieval.terms import read_query
+from retrieval.words import Words, open_words, search_words
 
 LEAST_CANDIDATES = 100
 CACHED_QUESTIONS = 1024  # 1.5 kB each
@@ -65,7 +64,7 @@ def search(
     with _timed(timings, "dense"):
         dense = _merge((_search_dense(vector, snapshot, candidates, only) for snapshot in dense_snapshots), candidates)
     with _timed(timings, "lexical"):
-        lexical = _search_lexical(question, lexical_snapshots, candidates, only)
+        lexical = _merge(search_words(question, lexical_snapshots, candidates, only), candidates)
     with _timed(timings, "fuse"):
         fused = fuse(dense, lexical, depth=candidates)
     with _timed(timings, "feedback"):
@@ -80,10 +79,10 @@ def question_vector(question: str) -> FloatMatrix:
     return _embed_question(get_embedder().name, Build(), question)
 
 
-def _open(keys: Sequence[str], build: Build) -> tuple[list[DenseSnapshot], list[LexicalSnapshot]]:
+def _open(keys: Sequence[str], build: Build) -> tuple[list[DenseSnapshot], list[Words]]:
     dense_snapshots, lexical_snapshots = [], []
     for key in keys:
-        dense, lexical = open_dense(key, build), open_lexical(partition_folder(key) / LEXICAL)
+        dense, lexical = open_dense(key, build), open_words(partition_folder(key) / LEXICAL)
         if dense is not None and lexical is None:  # BM25 is committed first: it is lost, or all was dropped just now
             dense = open_dense(key, build)
             if dense is not None:
@@ -113,16 +112,6 @@ def _search_dense(vector: FloatMatrix, snapshot: DenseSnapshot, candidates: int,
         if len(kept) == candidates or depth >= size:
             return kept
         depth = min(size, 4 * depth)
-
-
-def _search_lexical(
-    question: str, snapshots: Sequence[LexicalSnapshot], candidates: int, only: Collection[int] | None
-) -> tuple[Hit, ...]:
-    clauses = read_query(question)
-    if not clauses or not snapshots:
-        return ()
-    scoped = zip(snapshots, scope_clauses(snapshots, clauses), strict=True)
-    return _merge((snapshot.search(own, candidates, only) for snapshot, own in scoped), candidates)
 
 
 def _merge(lists: Iterable[Sequence[Hit]], candidates: int) -> tuple[Hit, ...]:

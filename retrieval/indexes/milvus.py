@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import socket
 import uuid
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from django.conf import settings
 
 from retrieval.errors import RetrievalError
 from retrieval.indexes import check_rows
+from retrieval.milvus_client import load_collection, milvus, milvus_options
 from retrieval.passages import FloatMatrix, Hit, IdArray, best_first
 
 ADDED_AT_ONCE = 1000
@@ -50,20 +47,20 @@ class MilvusIndex:
                 {"row": self._row(number), "key": self._key, "id": number, "vector": vector}
                 for number, vector in zip(ids[part].tolist(), np.asarray(vectors[part], np.float32), strict=True)
             ]
-            _client().upsert(self._collection, rows)
+            milvus().upsert(self._collection, rows)
         self._count = self._counted() if len(ids) else self._count
 
     def remove(self, ids: IdArray) -> int:
         before = self._count
         for start in range(0, len(ids), READ_AT_ONCE):
-            _client().delete(self._collection, ids=[self._row(number) for number in ids[start : start + READ_AT_ONCE].tolist()])
+            milvus().delete(self._collection, ids=[self._row(number) for number in ids[start : start + READ_AT_ONCE].tolist()])
         self._count = self._counted() if len(ids) else before
         return before - self._count
 
     def search(self, vectors: FloatMatrix, top_k: int) -> list[list[Hit]]:
         if top_k <= 0 or not self._count or not len(vectors):
             return [[] for _ in range(len(vectors))]
-        found = _client().search(
+        found = milvus().search(
             self._collection, data=list(np.asarray(vectors, np.float32)), filter=self._filter, limit=min(top_k, LARGEST_TOP_K),
             output_fields=["id", "key"], search_params=_search_parameters(top_k), consistency_level="Strong",
         )  # fmt: skip
@@ -78,11 +75,11 @@ class MilvusIndex:
         return self._count
 
     def _counted(self) -> int:
-        found = _client().query(self._collection, filter=self._filter, output_fields=["count(*)"], consistency_level="Strong")
+        found = milvus().query(self._collection, filter=self._filter, output_fields=["count(*)"], consistency_level="Strong")
         return int(found[0]["count(*)"])
 
     def ids(self) -> IdArray:
-        reader = _client().query_iterator(
+        reader = milvus().query_iterator(
             self._collection, batch_size=READ_AT_ONCE, filter=self._filter, output_fields=["id"], consistency_level="Strong"
         )
         found: list[int] = []
@@ -92,7 +89,7 @@ class MilvusIndex:
         return np.array(found, np.int64)
 
     def read(self, ids: IdArray) -> tuple[IdArray, FloatMatrix]:
-        rows = _client().get(self._collection, ids=[self._row(number) for number in ids.tolist()], output_fields=["id", "vector"])
+        rows = milvus().get(self._collection, ids=[self._row(number) for number in ids.tolist()], output_fields=["id", "vector"])
         found = {int(row["id"]): row["vector"] for row in rows}
         here = [number for number in ids.tolist() if number in found]
         vectors = np.array([found[number] for number in here], np.float32).reshape(len(here), self.dimension)
@@ -105,7 +102,7 @@ class MilvusIndex:
     # --- On disk ------------------------------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
-        _client().flush(self._collection)
+        milvus().flush(self._collection)
         pointer = {"collection": self._collection, "key": self._key, "dimension": self.dimension, "count": self._count}
         path.write_text(json.dumps(pointer), encoding="ascii")
 
@@ -119,7 +116,7 @@ class MilvusIndex:
         return False
 
     def discard(self) -> None:
-        _client().delete(self._collection, filter=self._filter)
+        milvus().delete(self._collection, filter=self._filter)
 
     @classmethod
     def load(cls, path: Path, previous: Self | None = None) -> Self:  # noqa: ARG003 - nothing is open
@@ -131,46 +128,18 @@ class MilvusIndex:
         return cls(dimension, key=key, count=count)
 
 
-def _options() -> dict[str, Any]:
-    return cast("dict[str, Any]", settings.MILVUS)
-
-
 def _search_parameters(top_k: int) -> dict[str, Any]:
     """What the index type wants to be told at a search: HNSW's and CAGRA's beam are as wide as the list at the least."""
-    wide = {"HNSW": "ef", "GPU_CAGRA": "itopk_size"}.get(_options()["index_type"])
-    width = max(int(_options()["search_width"]), -(-top_k // 32) * 32)
-    return {"params": {wide: width}} if wide else {"params": {"nprobe": int(_options()["search_width"])}}
-
-
-@cache
-def _connect(uri: str, token: str) -> Any:
-    try:
-        from pymilvus import MilvusClient
-    except ImportError as error:
-        message = "pymilvus is not installed. Install requirements-milvus.txt, or set VECTOR_INDEX_BACKEND to FaissCpuIndex."
-        raise RetrievalError("milvus_missing", message, permanent=True) from error
-    if not uri.endswith(".db"):  # a file is milvus-lite, in this process
-        _check_is_inside(uri)
-    return MilvusClient(uri=uri, token=token)
-
-
-def _check_is_inside(uri: str) -> None:
-    """Nothing leaves the walls: every address of the server must be private. RetrievalError `milvus_outside`."""
-    address = urlsplit(uri)
-    found = {item[4][0] for item in socket.getaddrinfo(address.hostname or "", address.port or 19530)}
-    if not all(ipaddress.ip_address(one).is_private for one in found):
-        message = f"MILVUS_URI points outside: {address.hostname} is no private address, and no passage may leave."
-        raise RetrievalError("milvus_outside", message, permanent=True)
-
-
-def _client() -> Any:
-    return _connect(_options()["uri"], _options()["token"])
+    wide = {"HNSW": "ef", "GPU_CAGRA": "itopk_size"}.get(milvus_options()["index_type"])
+    width = max(int(milvus_options()["search_width"]), -(-top_k // 32) * 32)
+    return {"params": {wide: width}} if wide else {"params": {"nprobe": int(milvus_options()["search_width"])}}
 
 
 def _collection(dimension: int) -> str:
     """The collection for vectors of this dimension, made when it is missing."""
-    name = f"{_options()['collection']}_{dimension}"
-    _make_collection(_options()["uri"], name, dimension)
+    name = f"{milvus_options()['collection']}_{dimension}"
+    _make_collection(milvus_options()["uri"], name, dimension)
+    load_collection(name)
     return name
 
 
@@ -178,14 +147,15 @@ def _collection(dimension: int) -> str:
 def _make_collection(_uri: str, name: str, dimension: int) -> None:
     from pymilvus import DataType, MilvusClient
 
-    client = _client()
-    if client.has_collection(name):
+    if milvus().has_collection(name):
         return
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("row", DataType.VARCHAR, max_length=64, is_primary=True)
     schema.add_field("key", DataType.VARCHAR, max_length=32, is_partition_key=True)
     schema.add_field("id", DataType.INT64)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
-    index = client.prepare_index_params()
-    index.add_index("vector", index_type=_options()["index_type"], metric_type="IP", params=_options()["index_params"])
-    client.create_collection(name, schema=schema, index_params=index, consistency_level="Strong")
+    index = MilvusClient.prepare_index_params()
+    index.add_index(
+        "vector", index_type=milvus_options()["index_type"], metric_type="IP", params=milvus_options()["index_params"]
+    )
+    milvus().create_collection(name, schema=schema, index_params=index, consistency_level="Strong")
