@@ -41,6 +41,8 @@ _FUNCTION_WORDS = re.compile(
     r"|not|no|so|per)\b|[,;?!]",
     re.IGNORECASE,
 )
+_PRONOUN_ALONE = re.compile(r"(?:it|this|that|these|those|them|him|her|(?:the )?same)(?: ones?)?", re.IGNORECASE)
+_QUESTION_WORD_ALONE = re.compile(r"(?:why|how|when|where|who)(?: so| not| then)?", re.IGNORECASE)
 _PARENTHESIS = re.compile(r"\s*\(([^()]*)\)\s*$")
 _SHORT_WORDS = 9
 _FRAGMENT_WORDS = 4
@@ -54,6 +56,10 @@ def standalone_question(question: str, previous: str | None) -> str:
     rest = _CONNECTIVE.sub("", _CONNECTIVE.sub("", question)).strip(" ?!.")
     if not rest:
         return question
+    if _PRONOUN_ALONE.fullmatch(rest):
+        return previous
+    if _QUESTION_WORD_ALONE.fullmatch(rest):
+        return f"{rest[0].upper()}{rest[1:]}?{_about(previous)}"
     if _is_fragment(question, rest):
         return _with_fragment(previous.rstrip(" ?!."), rest)
     if len(question.split()) <= _SHORT_WORDS and _REFERENCE.search(_OWN.sub(" ", rest)):

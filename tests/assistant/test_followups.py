@@ -80,6 +80,19 @@ def test_it_adds_what_the_question_before_was_about_and_not_that_question(previo
     assert standalone_question(question, previous) == expected
 
 
+@pytest.mark.parametrize("question", ["how about it?", "what about that", "and this?", "and them?", "What about the same?"])
+def test_it_asks_the_question_before_again_where_only_a_pronoun_stands(question: str) -> None:
+    previous = "What time does the office in Leeds open?"
+    assert standalone_question(question, previous) == previous
+
+
+@pytest.mark.parametrize("question", ["Why?", "and why?", "why not?", "How so?", "But when?", "where"])
+def test_it_says_what_a_bare_question_word_is_about(question: str) -> None:
+    standalone = standalone_question(question, "Is travel by train allowed at Brackwell?")
+    word = question.removeprefix("and ").removeprefix("But ").rstrip("?").capitalize()
+    assert standalone.startswith(f"{word}? (") and "travel" in standalone and "train" in standalone
+
+
 def test_it_has_nothing_to_complete_a_first_question_from() -> None:
     assert standalone_question("and   for contractors?", None) == "and for contractors?"
 
