@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 
+import numpy as np
+
 from retrieval.builds import Build, embedder_of, serving_build
 from retrieval.embedders import get_embedder
 from retrieval.feedback import fuse_again
@@ -19,6 +21,7 @@ from retrieval.words import Words, open_words, search_words
 
 LEAST_CANDIDATES = 100
 CACHED_QUESTIONS = 1024  # 1.5 kB each
+FEW = 0.05  # share of the passages that passes a filter, up to which the index searches among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +105,22 @@ def _embed_question(_embedder_name: str, build: Build, question: str) -> FloatMa
 
 
 def _search_dense(vector: FloatMatrix, snapshot: DenseSnapshot, candidates: int, only: Collection[int] | None) -> list[Hit]:
-    """No index filters by itself (the GPU's would ignore it), so what is rare among the passages is looked for deeper."""
+    """Where few passages pass, the index searches among them. Where many do, it looks deeper, until it has enough or goes no
+    deeper."""
+    index = snapshot.index
     if only is None:
-        return snapshot.index.search(vector, candidates)[0]
-    size = len(snapshot.index)
+        return index.search(vector, candidates)[0]
+    size = len(index)
     depth = min(size, 2 * candidates * max(1, size // len(only)))
-    while True:
-        kept = [hit for hit in snapshot.index.search(vector, depth)[0] if hit.id in only][:candidates]
-        if len(kept) == candidates or depth >= size:
+    while len(only) > FEW * size:
+        found = index.search(vector, depth)[0]
+        kept = [hit for hit in found if hit.id in only][:candidates]
+        if len(kept) == candidates or depth >= size == len(found):
             return kept
+        if len(found) < depth:
+            break
         depth = min(size, 4 * depth)
+    return index.search_among(vector, np.array(sorted(only), np.int64), candidates)
 
 
 def _merge(lists: Iterable[Sequence[Hit]], candidates: int) -> tuple[Hit, ...]:

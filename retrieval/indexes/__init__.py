@@ -31,6 +31,10 @@ class VectorIndex(Protocol):
         """For each row the nearest hits: cosine descending, equal scores by id, fewer than top_k in a small index."""
         ...
 
+    def search_among(self, vectors: FloatMatrix, ids: IdArray, top_k: int) -> list[Hit]:
+        """The nearest of these ids to the one row of `vectors` (1, dimension); ids that are not there are left out."""
+        ...
+
     def __len__(self) -> int: ...
 
     def ids(self) -> IdArray:

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from retrieval.indexes import check_rows
-from retrieval.passages import FloatMatrix, Hit, IdArray, hits_of
+from retrieval.passages import FloatMatrix, Hit, IdArray, best_first, hits_of
 
 
 class ExactIndex:
@@ -41,6 +41,10 @@ class ExactIndex:
             order = np.lexsort((self._ids, -scores))[:top_k]
             found.append(hits_of(self._ids[order], scores[order]))
         return found
+
+    def search_among(self, vectors: FloatMatrix, ids: IdArray, top_k: int) -> list[Hit]:
+        here, rows = self.read(ids)
+        return sorted(hits_of(here, rows @ vectors[0]), key=best_first)[:top_k]
 
     def __len__(self) -> int:
         return len(self._ids)

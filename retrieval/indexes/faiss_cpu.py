@@ -92,6 +92,19 @@ class FaissCpuIndex:
                     found[at] += more
         return [sorted(hits, key=best_first)[:top_k] for hits in found]
 
+    def search_among(self, vectors: FloatMatrix, ids: IdArray, top_k: int) -> list[Hit]:
+        import faiss
+
+        faiss.omp_set_num_threads(1)
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        hits: list[Hit] = []
+        for part in self._parts if top_k > 0 else ():
+            rows = np.sort(part.find(ids)[1])
+            if len(rows):
+                found, scores = part.segment.nearest_among(vectors, rows, top_k)
+                hits += hits_of(part.segment.ids[found], scores)
+        return sorted(hits, key=best_first)[:top_k]
+
     def _search_part(self, part: Part, vectors: FloatMatrix, wanted: int) -> list[list[Hit]]:
         """The `wanted` nearest live rows of each question. Dead rows and short lists are met by asking for more, to the end."""
         depth, all_lists = wanted + min(part.dead_count, wanted), False

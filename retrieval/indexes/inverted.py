@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -112,6 +112,19 @@ class Inverted:
         found = self.nearest(questions, truth.shape[1], lambda rows: vectors[rows])[0]
         hits = sum(len(set(a) & set(b)) for a, b in zip(found.tolist(), truth.tolist(), strict=True))
         return hits / truth.size
+
+    def candidates_among(self, vectors: FloatMatrix, rows: IdArray, k: int) -> IdArray:
+        """Of these rows the candidates for the k best, ascending; every list is read, and no other row is scored."""
+        import faiss
+
+        parameters: Any = faiss.SearchParametersIVF()
+        chosen = np.zeros(self._index.ntotal, np.bool_)
+        chosen[rows] = True
+        selector = cast("Any", faiss).IDSelectorBitmap(np.packbits(chosen, bitorder="little"))  # as its wrapper takes it
+        parameters.sel, parameters.nprobe = selector, self._index.nlist
+        _, found = self._index.search(vectors, min(len(rows), self.candidates * k), params=parameters)
+        candidates: IdArray = np.sort(found[0][found[0] >= 0])
+        return candidates
 
     def nearest(
         self, vectors: FloatMatrix, k: int, read_rows: Callable[[IdArray], FloatMatrix], *, all_lists: bool = False

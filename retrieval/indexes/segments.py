@@ -90,6 +90,16 @@ class Segment:
             return rows, scores
         return self.inverted.nearest(vectors, min(k, len(self)), self.read_rows, all_lists=all_lists)
 
+    def nearest_among(self, vectors: FloatMatrix, rows: IdArray, k: int) -> Rows:
+        """The k best of these ascending rows for the one row of `vectors`, (n,) and (n,); all lists of an inverted file are
+        read, and of them these rows alone."""
+        self.check_unchanged()
+        if self.inverted is not None and len(rows) > self.inverted.candidates * k:
+            rows = self.inverted.candidates_among(vectors, rows, k)
+        scores = self.read_rows(rows) @ vectors[0]
+        best = np.argsort(-scores, kind="stable")[:k]
+        return rows[best], scores[best]
+
     def read_rows(self, rows: IdArray) -> FloatMatrix:
         """These rows' vectors. Read and not mapped where there are many: else each question leaves pages behind in memory."""
         descriptor = self._held.get(self.written.name + ROWS) if self.written else None

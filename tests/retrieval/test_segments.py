@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import retrieval.search as search_module
 from retrieval.errors import RetrievalError
-from retrieval.indexes import faiss_cpu, segments
+from retrieval.indexes import faiss_cpu, milvus, segments
 from retrieval.indexes.exact import ExactIndex
 from retrieval.indexes.faiss_cpu import FaissCpuIndex
 from retrieval.indexes.faiss_gpu import FaissGpuIndex
@@ -20,6 +21,7 @@ from retrieval.indexes.milvus import MilvusIndex
 from retrieval.indexing import check_partition, compact_partition, partition_ids, remove_passages, write_passages
 from retrieval.partitions import open_dense
 from retrieval.passages import Passage
+from retrieval.search import search
 from tests.environment import ROOT
 from tests.retrieval.embedders import DIMENSION
 from tests.retrieval.writing import found, start_writer, write
@@ -98,6 +100,23 @@ def test_it_never_finds_the_nearest_of_all_outside_the_scope(backend: type) -> N
     assert allowed <= set(range(1, 60))
     assert len(allowed) >= (57 if backend is MilvusIndex else 59)  # its graph may miss one of the farthest
     assert found("the salary of the director", "partition-1", "partition-2")[0] == 100
+
+
+@pytest.mark.parametrize("few", [0, 0.05])
+def test_it_finds_all_that_pass_a_selective_filter(backend: type, embedder: Any, monkeypatch: Any, few: float) -> None:
+    """The few that pass are the farthest of all, beyond what Milvus gives in one search."""
+    monkeypatch.setattr(search_module, "FEW", few)
+    monkeypatch.setattr(milvus, "LARGEST_TOP_K", 150)
+    texts = {number: f"heron {' '.join(f'word{(number * 7 + place) % 90}' for place in range(5))}" for number in range(600)}
+    write("partition-1", texts)
+    while compact_partition("partition-1"):
+        pass
+    question = "heron word1 word2"
+    scores = embedder.embed_passages(list(texts.values())) @ embedder.embed_queries([question])[0]
+    farthest = sorted(texts, key=lambda number: (scores[number], -number))[:6]
+    result = search(question, scope=["partition-1"], only=farthest)
+    assert [hit.id for hit in result.dense] == sorted(farthest, key=lambda number: (-scores[number], number))
+    assert [hit.score for hit in result.dense] == pytest.approx(sorted(scores[farthest].tolist(), reverse=True), abs=1e-5)
 
 
 def test_it_finds_what_exact_search_over_the_allowed_finds(backend: type) -> None:
