@@ -146,6 +146,34 @@ def _make_corpus(page: Page, name: str, group: str | None, files: list[Path]) ->
         expect(row.locator(".doc-tags")).to_have_text("rules")
 
 
+@pytest.mark.usefixtures("corpora")
+def test_it_saves_and_deletes_on_the_pages_behind_a_documents_menu(visit: Any, passwords: dict[str, str], tmp_path: Path) -> None:
+    """Opened in a tab of their own, with JavaScript and without."""
+    files = [tmp_path / "first.md", tmp_path / "second.md"]
+    for file in files:
+        file.write_text(f"The {file.stem} draft is due in May.")
+    _make_corpus(visit().sign_in("ada", passwords["ada"]), "Drafts", None, files)
+    for file, is_scripted in zip(files, (True, False), strict=True):
+        page = visit(java_script_enabled=is_scripted).sign_in("ada", passwords["ada"])
+        page.goto("/manage/corpora/drafts/")
+        row = page.locator("tr", has_text=file.name)
+        row.get_by_label(re.compile("^More")).click()
+        links = [row.get_by_role("link", name=name).get_attribute("href") for name in ("Who may read it…", "Tags…", "Delete…")]
+        page.goto(links[0])
+        page.get_by_label("Only these groups").check()
+        page.get_by_label("Sales", exact=True).check()
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("Saved. The document is indexed again")).to_be_visible()
+        page.goto(links[1])
+        page.get_by_label("Tags").fill("due")
+        page.get_by_role("button", name="Save").click()
+        expect(row.locator(".doc-tags")).to_have_text("due")
+        page.goto(links[2])
+        page.get_by_role("button", name="Delete the document").click()
+        expect(page.get_by_text("The document is deleted.")).to_be_visible()
+        expect(row).to_have_count(0)
+
+
 INDEXING = """row => { row.querySelector(".stage").innerHTML = '<span class="tag">Indexing</span>'
     + '<progress class="meter" max="2140" value="1210"></progress><small>1,210 of 2,140 passages</small>'; }"""
 LINES = """(row, words) => [...row.cells].filter(cell => cell.textContent.trim() === words).map(cell => {
