@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from assistant.finetuning.trials.editing import MOST_ANSWERS
 from assistant.finetuning.trials.models import TrialKind
 from ingestion.models import Corpus
-from specialists.finetuning.recipe import LIMITS, FinetuneRecipe
+from specialists.finetuning.recipe import LIMITS, FinetuneRecipe, why_not_here
 
 _DEFAULTS = FinetuneRecipe()
 
@@ -46,6 +46,13 @@ class RecipeForm(forms.Form):
         choices=[("", "full precision"), ("8bit", "8 bits"), ("4bit", "4 bits (QLoRA)")],
         required=False,
     )
+
+    def clean_quantisation(self) -> str:
+        """Refused where it would fail: the training would say so only after the base is read."""
+        chosen: str = self.cleaned_data["quantisation"]
+        if against := why_not_here(chosen):
+            raise forms.ValidationError(against)
+        return chosen
 
 
 class TrialForm(forms.Form):
