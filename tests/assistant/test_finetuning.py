@@ -286,6 +286,23 @@ def test_it_refuses_bits_for_which_a_package_is_missing(
     assert RecipeForm({**form, "quantisation": "4bit"}).is_valid()
 
 
+@pytest.mark.parametrize(
+    ("field", "typed", "says"),
+    [
+        ("epochs", "0", "Type 1 or more."),
+        ("epochs", "two", "Type a whole number, such as 2."),
+        ("epochs", "", "Type a whole number, such as 2."),
+        ("window", "1000000", "Type 131,072 at most."),
+        ("learning_rate", "much", "Type a number, such as 0.0002."),
+        ("learning_rate", "0", "Type 0.000001 or more."),
+        ("quantisation", "3bit", "Choose full precision, 8 bits or 4 bits."),
+    ],
+)
+def test_it_says_what_to_type_instead_of_a_value_that_cannot_be(field: str, typed: str, says: str) -> None:
+    form = {name: field.initial for name, field in RecipeForm().fields.items() if field.initial is not None}
+    assert RecipeForm({**form, field: typed}).errors[field] == [says]
+
+
 def test_a_failure_shows_no_path_of_the_host(specialist: Specialist, settings: Any) -> None:
     settings.FINETUNING_BASE = "/srv/our models/qwen"
     data_set = make_data_set(specialist, state=DataSetState.QUEUED)
