@@ -316,6 +316,17 @@ def test_a_failure_shows_no_path_of_the_host(specialist: Specialist, settings: A
     assert without_folders("Ask http://models:8001/v1/models again.") == "Ask http://models:8001/v1/models again."
 
 
+def test_it_shows_the_nearest_page_of_a_data_set(people: People, specialist: Specialist, document: Document) -> None:
+    data_set = make_data_set(specialist)
+    for position in range(1, 31):
+        make_row(data_set, position, document)
+    url = f"/manage/specialists/{specialist.slug}/data-sets/1/"
+    for query in ("?show=kept&page=4", "?show=bogus&page=999"):
+        page = text_of(client_of(people.olga), url + query)
+        assert "Question 30?" in page and "Question 1?" not in page
+    assert "Question 1?" in text_of(client_of(people.olga), url + "?show=bogus&page=-x")
+
+
 def test_the_command_trains_with_the_rights_of_its_person_only(
     people: People, specialist: Specialist, document: Document
 ) -> None:
