@@ -17,7 +17,7 @@ from specialists.composition.types import ComposedSentence, Composition, Evidenc
 from specialists.metadata_lines import is_metadata_line
 from specialists.summarising.progress import Progress
 
-PICKING_MODEL = "section-centroid-1"
+PICKING_MODEL = "section-centroid-2"
 MOST_SENTENCES = 12
 LEAST_SENTENCES = 3
 MOST_OF_A_SECTION = 40  # sentences that are embedded: the first ones
