@@ -406,6 +406,22 @@ def test_it_works_with_the_keyboard(visit: Any, passwords: dict[str, str]) -> No
     expect(page.locator("#panel mark")).to_have_count(0)
 
 
+PAGES = """search-test?q=What+may+a+hotel+cost . corpora/handbook/ corpora/handbook/golden/ limits/ routing/ slack/ specialists/
+    models/ quality/ quality/routes calibration/ ../inbox/ ../tables/ ../programs/"""
+BEYOND = "(({scrollHeight, scrollWidth}) => [scrollHeight - innerHeight, scrollWidth - innerWidth])(document.scrollingElement)"
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_scrolls_no_page_beyond_its_end(visit: Any, passwords: dict[str, str]) -> None:
+    page = visit(viewport={"width": 1000, "height": 600}).sign_in("ada", passwords["ada"])
+    for path in PAGES.split():
+        for width in (1000, 390):
+            page.set_viewport_size({"width": width, "height": 600})
+            assert page.goto(f"/manage/{path}").ok, path
+            beyond = page.evaluate(BEYOND)
+            assert max(beyond) <= 0, (path, width, beyond)
+
+
 @pytest.mark.usefixtures("corpora")
 def test_it_never_shows_the_admin_area_to_an_ordinary_person(visit: Any, passwords: dict[str, str]) -> None:
     window = visit()
