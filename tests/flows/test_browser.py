@@ -383,7 +383,7 @@ def test_it_fits_a_phone_and_the_dark(visit: Any, passwords: dict[str, str]) -> 
     page.get_by_role("link", name="Close the document").click()
 
     page.get_by_role("button", name="Share").click()
-    expect(page.get_by_role("button", name="Make a link")).to_be_visible()
+    expect(page.get_by_role("button", name="Make a link")).to_be_focused()
     page.locator("#share-dialog").get_by_role("button", name="Close").click()
     expect(page.get_by_role("button", name="Make a link")).to_be_hidden()
 
@@ -404,6 +404,56 @@ def test_it_works_with_the_keyboard(visit: Any, passwords: dict[str, str]) -> No
     expect(page.locator("#panel mark").first).to_contain_text("18 weeks")
     page.keyboard.press("Escape")
     expect(page.locator("#panel mark")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_keeps_the_focus_in_a_conversations_dialogs(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit()
+    page = window.sign_in("ben", passwords["ben"])
+    window.ask("How long does parental leave last?")
+    share = page.get_by_role("button", name="Share")
+    share.press("Enter")
+    box = page.get_by_role("dialog", name="Share this conversation")
+    expect(box.get_by_role("button", name="Make a link")).to_be_focused()
+    for key in ["Tab"] * 5 + ["Shift+Tab"] * 5:
+        page.keyboard.press(key)
+        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
+    box.get_by_role("button", name="Make a link").press("Enter")
+    expect(box.get_by_role("button", name="Copy")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(box).to_be_hidden()
+    expect(share.or_(page.get_by_role("button", name="Shared"))).to_be_focused()
+
+    more = page.get_by_label("More about this conversation")
+    more.press("Enter")
+    page.get_by_role("button", name="Rename or delete", exact=True).press("Enter")
+    title = page.get_by_role("dialog", name="This conversation").get_by_label("Title")
+    expect(title).to_be_focused()
+    expect(title).to_have_value("How long does parental leave last?")
+    page.keyboard.press("Escape")
+    expect(title).to_be_hidden()
+    expect(more).to_be_focused()
+    page.get_by_role("button", name="Rename or delete How long does parental leave last?").first.press("Enter")
+    page.keyboard.type("Leave of parents")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Leave of parents")
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_shares_and_renames_a_conversation_without_javascript(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit()
+    window.sign_in("ben", passwords["ben"])
+    window.ask("How many weeks does parental leave last?")
+    page = visit(java_script_enabled=False).sign_in("ben", passwords["ben"])
+    page.goto(window.page.url)
+    page.get_by_label("More about this conversation").click()
+    page.get_by_role("button", name="Rename or delete").click()
+    page.get_by_label("Title").fill("Weeks of leave")
+    page.get_by_role("button", name="Rename", exact=True).click()
+    expect(page.locator("h1")).to_have_text("Weeks of leave")
+    page.get_by_role("button", name="Share").click()
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_role("button", name="Shared")).to_be_visible()
 
 
 PAGES = """search-test?q=What+may+a+hotel+cost . corpora/handbook/ corpora/handbook/golden/ limits/ routing/ slack/ specialists/
