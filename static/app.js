@@ -34,21 +34,21 @@
     for (const menu of document.querySelectorAll("details.menu[open]")) menu.open &&= menu.contains(except);
   }
 
-  /* One dialog renames or deletes any conversation: the button says which. */
-  function changeConversation(button) {
-    const dialog = document.getElementById("conversation-dialog");
-    dialog.querySelector("[data-rename-form]").action = button.dataset.rename;
-    dialog.querySelector("[data-delete-form]").action = button.dataset.delete;
-    dialog.querySelector("[name=title]").value = button.dataset.title;
-    if (!button.hasAttribute("popovertarget")) dialog.showPopover();
-    dialog.querySelector("[name=title]").select();
+  /* A dialog keeps the focus and gives it back; without a script it is a popover. Which conversation it changes, its button says. */
+  function openDialog(button) {
+    const dialog = document.getElementById(button.getAttribute("popovertarget"));
+    const title = dialog.querySelector("[name=title]"), menu = button.closest("details.menu");
+    if (button.popoverTargetAction === "hide") { dialog.close(); return; }
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); } // where the focus returns
+    dialog.showModal();
+    for (const name of ["rename", "delete"]) if (button.dataset[name]) dialog.querySelector(`[data-${name}-form]`).action = button.dataset[name];
+    if (title) { title.value = button.dataset.title; title.select(); }
   }
 
   document.addEventListener("click", (event) => {
     closeMenus(event.target);
-    const change = event.target.closest("[data-change-conversation]");
-    if (change) changeConversation(change);
-    const theme = event.target.closest("[data-set-theme]");
+    const [opener, theme] = ["[popovertarget]", "[data-set-theme]"].map((selector) => event.target.closest(selector));
+    if (opener) { event.preventDefault(); openDialog(opener); }
     if (theme) setTheme(theme.dataset.setTheme);
     if (event.target.closest("[data-open-side]")) { event.preventDefault(); openSide(true); }
     else if (!event.target.closest("#side") || event.target.closest("[data-close-side]")) {
@@ -58,7 +58,7 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
+    if (event.key !== "Escape" || document.querySelector("dialog:modal")) return;
     const menu = document.querySelector("details.menu[open]");
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); event.preventDefault(); }
     else if (document.querySelector("#side.open")) { openSide(false); event.preventDefault(); }

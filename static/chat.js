@@ -197,7 +197,7 @@
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target.closest?.("input, textarea, select");
     if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey && question) { event.preventDefault(); question.focus(); }
-    if (event.key !== "Escape" || event.defaultPrevented || document.querySelector(".dialog:popover-open")) return;
+    if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog:modal")) return;
     const stop = [...document.querySelectorAll("[data-stop]")].at(-1);
     if (openCard) hideCard();
     else if (stop) stop.click();

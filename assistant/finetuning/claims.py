@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
+from assistant.finetuning.folders import without_folders
 from assistant.finetuning.models import (
     OPEN_DATA_SETS,
     OPEN_VERSIONS,
@@ -49,6 +50,8 @@ class Claim:
         return self.change(lease_until=timezone.now() + LEASE)
 
     def end(self, **fields: Any) -> bool:
+        if "error_message" in fields:
+            fields["error_message"] = without_folders(fields["error_message"])
         return self.change(**fields, **FREED, finished_at=timezone.now())
 
     def progress(self, **fields: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from assistant.finetuning.folders import find_base
+from assistant.finetuning.folders import find_base, without_folders
 from assistant.finetuning.models import DataSet, Split
 from assistant.finetuning.rows import rows_of
 from ingestion.connections import lend_connection
@@ -33,7 +33,7 @@ def estimate_for(data_set: DataSet, recipe: Mapping[str, Any]) -> tuple[Estimate
             find_base(), FinetuneRecipe.read(recipe), rows, device=settings.FINETUNING_DEVICE, devices=settings.FINETUNING_DEVICES
         )  # fmt: skip
     except SpecialistError as error:
-        return None, error.public_message
+        return None, without_folders(error.public_message)
     try:
         check_fits(found, settings.FINETUNING_DEVICE)
     except SpecialistError as error:

@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 
 from assistant.finetuning.trials.editing import MOST_ANSWERS
 from assistant.finetuning.trials.models import TrialKind
+from assistant.numbers import number_errors
 from ingestion.models import Corpus
-from specialists.finetuning.recipe import LIMITS, FinetuneRecipe
+from specialists.finetuning.recipe import LIMITS, FinetuneRecipe, why_not_here
 
 _DEFAULTS = FinetuneRecipe()
 
@@ -30,7 +31,9 @@ class SpecialistForm(forms.Form):
 def _number(name: str, *, is_whole: bool = True) -> forms.Field:
     least, most = LIMITS[name]
     kind: Any = forms.IntegerField if is_whole else forms.FloatField
-    return kind(min_value=least, max_value=most, initial=getattr(_DEFAULTS, name), localize=False)
+    usual = getattr(_DEFAULTS, name)
+    says = number_errors(least, most, such_as=usual, is_whole=is_whole)
+    return kind(min_value=least, max_value=most, initial=usual, localize=False, error_messages=says)
 
 
 class RecipeForm(forms.Form):
@@ -45,14 +48,35 @@ class RecipeForm(forms.Form):
     quantisation = forms.ChoiceField(
         choices=[("", "full precision"), ("8bit", "8 bits"), ("4bit", "4 bits (QLoRA)")],
         required=False,
+        error_messages={"invalid_choice": "Choose full precision, 8 bits or 4 bits."},
     )
+
+    def clean_quantisation(self) -> str:
+        """Refused where it would fail: the training would say so only after the base is read."""
+        chosen: str = self.cleaned_data["quantisation"]
+        if against := why_not_here(chosen):
+            raise forms.ValidationError(against)
+        return chosen
 
 
 class TrialForm(forms.Form):
     """Whom a version answers before it is in use."""
 
     kind = forms.ChoiceField(choices=TrialKind.choices, initial=TrialKind.SHADOW, label="How")
-    share = forms.IntegerField(min_value=1, max_value=100, initial=20, label="Share, percent", required=False)
+    share = forms.IntegerField(
+        min_value=1,
+        max_value=100,
+        initial=20,
+        label="Share, percent",
+        required=False,
+        error_messages=number_errors(1, 100, such_as=20),
+    )
     group = forms.ModelChoiceField(Group.objects.order_by("name"), required=False, empty_label="no group")
-    most_answers = forms.IntegerField(min_value=1, max_value=MOST_ANSWERS, initial=200, label="Ends after answers")
+    most_answers = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_ANSWERS,
+        initial=200,
+        label="Ends after answers",
+        error_messages=number_errors(1, MOST_ANSWERS, such_as=200),
+    )
     reason = forms.CharField(max_length=300, required=False, widget=forms.TextInput({"autocomplete": "off"}))

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from assistant.finetuning.claims import STOPPED, Claim
-from assistant.finetuning.folders import adapter_folder, find_base
+from assistant.finetuning.folders import adapter_folder, find_base, without_folders
 from assistant.finetuning.models import DataSetRow, JudgedAnswer, SpecialistVersion, VersionState
 from assistant.finetuning.permissions import is_withdrawn
 from assistant.finetuning.registry import in_use
@@ -114,7 +114,7 @@ def _judge_model() -> tuple[LanguageModel | None, str]:
     try:
         return get_judge_model(), ""
     except SpecialistError as error:
-        return None, f"The judge model was not asked. {error.public_message}"
+        return None, f"The judge model was not asked. {without_folders(error.public_message)}"
 
 
 def _graded(
@@ -129,4 +129,4 @@ def _graded(
         if error.code == STOPPED:
             raise
         logger.warning("The judge model failed: %s", error.code)
-        return judged, f"The judge model was not heard to the end. {error.public_message}"
+        return judged, f"The judge model was not heard to the end. {without_folders(error.public_message)}"

@@ -12,7 +12,7 @@ from assistant.finetuning.models import DataSet, DataSetRow, Specialist, Special
 from assistant.finetuning.permissions import is_withdrawn, passages_left, withdrawn_versions
 from assistant.finetuning.registry import why_against
 from assistant.finetuning.trials.models import Trial
-from specialists.finetuning.gate import LABELS
+from specialists.finetuning.gate import LABELS, signed
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 220, 52, 14, 12, 30
 MANY_SECONDS = 90
@@ -152,13 +152,8 @@ def _measure(item: dict[str, float | str | bool]) -> ShownMeasure:
     label = LABELS.get(str(item["name"]), str(item["name"]))
     is_worse = bool(item["is_worse"])
     return ShownMeasure(
-        label[0].upper() + label[1:], int(item["rows"]), old, new, f"{_signed(low)} to {_signed(high)}", is_worse, low > 0
+        label[0].upper() + label[1:], int(item["rows"]), old, new, f"{signed(low)} to {signed(high)}", is_worse, low > 0
     )
-
-
-def _signed(points: float) -> str:
-    """“+2.1”, “−1.0”, “0.0”"""
-    return f"{points:+.1f}".replace("-", "−") if abs(points) >= 0.05 else "0.0"
 
 
 def in_words(seconds: float) -> str:

@@ -14,17 +14,27 @@ from django.utils import timezone
 from assistant.api.tokens import valid_tokens
 from assistant.limits.models import DailyUse, Limit
 from assistant.limits.using import KINDS
+from assistant.numbers import number_errors
 
-MOST = 10**12
+MOST_QUESTIONS, MOST = 10**9, 10**12
+GONE = "Choose from the list whom the limit is for. Who or what was chosen is no longer there."
 
 
 class LimitForm(forms.Form):
     """A limit of everyone, a group, a person or a token."""
 
-    subject = forms.ChoiceField(label="Who")
-    questions = forms.IntegerField(min_value=0, max_value=10**9, required=False, label="Questions a day")
-    tokens = forms.IntegerField(min_value=0, max_value=MOST, required=False, label="Tokens a day")
-    cost = forms.DecimalField(min_value=0, max_digits=12, decimal_places=4, required=False, label="Cost a day")
+    subject = forms.ChoiceField(label="Who", error_messages={"invalid_choice": GONE, "required": GONE})
+    questions = forms.IntegerField(
+        min_value=0, max_value=MOST_QUESTIONS, required=False, label="Questions a day",
+        error_messages=number_errors(0, MOST_QUESTIONS, such_as=100),
+    )  # fmt: skip
+    tokens = forms.IntegerField(
+        min_value=0, max_value=MOST, required=False, label="Tokens a day", error_messages=number_errors(0, MOST, such_as=50_000)
+    )
+    cost = forms.DecimalField(
+        min_value=0, max_digits=12, decimal_places=4, required=False, label="Cost a day",
+        error_messages=number_errors(0, 99_999_999, such_as="2.50", is_whole=False),
+    )  # fmt: skip
     is_meant = forms.BooleanField(required=False, label="Yes, stop these questions")
 
     def __init__(self, *args: object, **kwargs: object) -> None:

@@ -63,7 +63,8 @@ def compare_golden(request: PersonRequest, slug: str) -> HttpResponse:
     runs = list(GoldenRun.objects.filter(corpus=corpus, state=RunState.FINISHED).select_related("asked_as")[:OFFERED])
     chosen = [_chosen(request, corpus, name) for name in ("before", "after")]
     after = chosen[1] or (runs[0] if runs else None)
-    before = chosen[0] or next((run for run in runs if after and run.pk < after.pk), None)
+    others = [run for run in runs if after and run.pk != after.pk]
+    before = chosen[0] or next((run for run in others if after and run.pk < after.pk), others[0] if others else None)
     context: dict[str, object] = {"corpus": corpus, "runs": runs, "before": before, "after": after}
     if before and after:
         change = request.GET.get("change", "")

@@ -95,14 +95,13 @@ def data_set(request: PersonRequest, slug: str, number: int) -> HttpResponse:
     """Its rows, of which people see those whose documents they may read. While it is made the page asks for itself again."""
     row = get_data_set_for(request.user, slug, number)
     figures = figures_of(row)
-    shown = request.GET.get("show", "kept")
+    shown = request.GET.get("show", "")
     rows = visible_rows(request.user, row)
     filters: dict[str, dict[str, Any]] = {
         "kept": {"is_dropped": False, "split": "train"}, "held_out": {"is_dropped": False, "split": "held_out"},
         "dropped": {"is_dropped": True}, "flagged": {"is_dropped": False},
     }  # fmt: skip
-    if shown not in filters:
-        raise Http404
+    shown = shown if shown in filters else "kept"  # the nearest page, as of numbers beyond the last
     chosen = rows.filter(**filters[shown])
     chosen = chosen.exclude(findings=[]) if shown == "flagged" else chosen
     page = Paginator(chosen.prefetch_related("passages", "document"), PAGE_SIZE).get_page(request.GET.get("page"))

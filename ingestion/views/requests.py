@@ -34,7 +34,7 @@ def documents_changed() -> HttpResponse:
 
 
 def render_dialog(request: PersonRequest, template: str, context: dict[str, object]) -> HttpResponse:
-    """The same form as a dialog's content, or as a page of its own."""
+    """The same form as a dialog's content, or as a page of its own, which has no dialog to answer to and is sent as pages are."""
     if request.htmx:
         return render(request, template, context)
     return render(request, "ingestion/dialog_page.html", {**context, "dialog": template})

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from specialists.compression.folders import check_free, write_folder
 from specialists.errors import SpecialistError
 from specialists.language_models.folders import ModelFolder, read_model_folder
 from specialists.language_models.loading import load_network
-from specialists.language_models.local_folder import PACKAGES
+from specialists.language_models.local_folder import INSTALL, missing_package
 
 KINDS = {8: "8bit", 4: "4bit"}
 
 
 def check_bits(bits: int) -> None:
     """Raises SpecialistError `package_missing`."""
-    package = PACKAGES[KINDS[bits]]
-    if find_spec(package) is None:
-        message = f"{bits} bits need the package {package}, which is not installed. Run pip install {package}, and try again."
+    if package := missing_package(KINDS[bits]):
+        message = f"{bits} bits need the package {package}, which is not installed. Run {INSTALL}, and try again."
         raise SpecialistError("package_missing", message, permanent=True)
 
 

@@ -98,7 +98,8 @@ def _decided(found: Mapping[str, Comparison], latency: tuple[float, float], rows
     main = found.get(MAIN)
     if main is None or rows < LEAST_ROWS:
         return False, f"It was judged by {rows} rows, and at least {LEAST_ROWS} are needed."
-    gain = f"{100 * (main.candidate - main.incumbent):+.1f} points ({100 * main.low:+.1f} to {100 * main.high:+.1f})"
+    gain, low, high = (signed(100 * share) for share in (main.candidate - main.incumbent, main.low, main.high))
+    gain = f"{gain} points ({low} to {high})"
     if main.low <= 0:
         return False, f"Its answers are not better beyond chance: {gain} on {main.rows} rows."
     for item in found.values():
@@ -108,6 +109,11 @@ def _decided(found: Mapping[str, Comparison], latency: tuple[float, float], rows
     if latency[0] > 0 and latency[1] > SLOWER * latency[0]:
         return False, f"Its answers are better by {gain}, but they take {latency[1]:.1f} s instead of {latency[0]:.1f} s."
     return True, f"Its answers are better by {gain} on {main.rows} rows, and nothing else is worse than its margin."
+
+
+def signed(points: float) -> str:
+    """“+2.1”, “−1.0”, “0.0”"""
+    return f"{points:+.1f}".replace("-", "−") if abs(points) >= 0.05 else "0.0"
 
 
 def _values(judged: Sequence[Judged], name: str) -> list[float | None]:

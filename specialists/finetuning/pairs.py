@@ -8,23 +8,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from specialists.finetuning.verbs import how_do_i
+from specialists.finetuning.headings import doing, question_about, question_of, question_of_cell
+from specialists.metadata_lines import is_metadata_line
 
 MOST_ANSWER = 400  # characters
 LEAST_ANSWER = 15
 MOST_ROWS_OF_TABLE = 12  # of one passage
-# People ask in many ways: with one form alone a model would learn the form. Whether a question finds its passage is tried later.
-FORMS = (
-    "What does “{title}” say about {topic}?", "What do I need to know about {topic}?", "Is there a rule about {topic}?",
-    "{topic}: what applies?", "Can you tell me about {topic}?",
-)  # fmt: skip
 _BARE = re.compile(r"\s+")
 _NUMBERING = re.compile(r"^\s*(?:\d+(?:\.\d+)*[.)]?|[A-Z][.)]|§\s*\d+(?:\.\d+)*)\s+")
-_USELESS = re.compile(
-    r"^(?:introduction|overview|summary|contents|table of contents|appendix.*|annex.*|general|miscellaneous|notes?|references?|"
-    r"see also|change ?log|version.*|history|contact|about|page \d+|\W*)$",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +69,14 @@ def _heading_pairs(section: Section) -> Iterator[Pair]:
     answer = leading_sentence(section)
     if not heading or not answer:
         return
-    if heading.endswith("?"):
-        yield Pair(heading, answer, section, "faq")
-    elif asked := how_do_i(heading):
+    if asked := question_of(heading):
+        yield Pair(asked, answer, section, "faq")
+    elif asked := doing(heading):
         yield Pair(asked, answer, section, "howto")
-    elif not _USELESS.match(heading) and len(heading) > 2 and question_key(heading) not in question_key(section.title):
-        topic = heading[0].lower() + heading[1:] if heading[1:2].islower() else heading
-        yield Pair(FORMS[section.chunk % len(FORMS)].format(title=section.title, topic=topic), answer, section, "heading")
+    elif question_key(heading) in question_key(section.title):
+        return
+    elif asked := question_about(heading, section.title, section.text, turn=section.chunk):
+        yield Pair(asked, answer, section, "heading")
 
 
 def _table_pairs(section: Section) -> Iterator[Pair]:
@@ -96,14 +88,16 @@ def _table_pairs(section: Section) -> Iterator[Pair]:
         column = 1 + place % (len(names) - 1) if len(names) > 1 else 0
         if not column or not cells[0] or not cells[column] or not names[column]:
             continue
-        yield Pair(f"{names[column]} of {cells[0]}: what does “{section.title}” say?", line.strip(), section, "table")
+        asked = question_of_cell(names[column], cells[0], section.title, turn=place)
+        yield Pair(asked, line.strip(), section, "table")
 
 
 def leading_sentence(section: Section) -> str:
-    """The first sentence that says something; empty where there is none of a fit length."""
+    """The first sentence that says something of the subject; empty where there is none of a fit length."""
     for start, end in section.sentences:
         text = _BARE.sub(" ", section.text[start:end]).strip()
-        if LEAST_ANSWER <= len(text) <= MOST_ANSWER and not text.endswith((":", "?")) and " " in text:
+        is_fit = LEAST_ANSWER <= len(text) <= MOST_ANSWER and not text.endswith((":", "?")) and " " in text
+        if is_fit and not is_metadata_line(text):
             return text
     return ""
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from specialists.errors import DataError
-from specialists.language_models.local_folder import PACKAGES
+from specialists.language_models.local_folder import INSTALL, PACKAGES, missing_package
 
 LIMITS: dict[str, tuple[float, float]] = {
     "epochs": (1, 300), "batch": (1, 512), "learning_rate": (1e-6, 1e-1), "r": (1, 256), "lora_alpha": (1, 1024),
@@ -58,3 +58,10 @@ class FinetuneRecipe:
         """Two trainings with the same one give the same weights, on a processor."""
         content = json.dumps({"recipe": asdict(self), "base": base_sha256, "rows": rows_sha256}, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
+
+
+def why_not_here(quantisation: str) -> str:
+    """What speaks against a base in so many bits on this host, as a sentence; empty where nothing does."""
+    missing = missing_package(quantisation)
+    needs = f"A base in {quantisation[:1]} bits needs the package {missing}, which is not installed here. "
+    return f"{needs}Have an administrator run {INSTALL}, or take full precision." if missing else ""

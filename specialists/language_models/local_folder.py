@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 LONGEST_S = 180.0  # of one answer; with the time in line, less than its lease
 PACKAGES = {"": "", "8bit": "bitsandbytes", "4bit": "bitsandbytes"}
+INSTALL = "pip install -r requirements-4bit.txt"
 _DEVICE = re.compile(r"auto|cpu|cuda(:(\d+|all))?")
 
 
@@ -162,13 +163,18 @@ def _check_choices(device: str, quantisation: str) -> None:
     if quantisation not in PACKAGES:
         message = f"LANGUAGE_MODEL_QUANTISATION must be empty, 8bit or 4bit, not {quantisation}."
         raise SpecialistError("bad_quantisation", message, permanent=True)
-    package = PACKAGES[quantisation]
-    if package and find_spec(package) is None:
+    if missing := missing_package(quantisation):
         message = (
-            f"LANGUAGE_MODEL_QUANTISATION={quantisation} needs the package {package}, which is not installed. "
-            f"Run pip install {package}, or leave the setting empty."
+            f"LANGUAGE_MODEL_QUANTISATION={quantisation} needs the package {missing}, which is not installed. "
+            f"Run {INSTALL}, or leave the setting empty."
         )
         raise SpecialistError("package_missing", message, permanent=True)
+
+
+def missing_package(quantisation: str) -> str:
+    """The package without which this host cannot do it; empty where nothing is missing."""
+    package = PACKAGES[quantisation]
+    return package if package and find_spec(package) is None else ""
 
 
 def _adapters_folder(name: str) -> Path | None:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specialists.composition.types import ComposedSentence, Composition, Evidence, Quote
+from specialists.metadata_lines import is_metadata_line
 from specialists.summarising.progress import Progress
 
-PICKING_MODEL = "section-centroid-1"
+PICKING_MODEL = "section-centroid-2"
 MOST_SENTENCES = 12
 LEAST_SENTENCES = 3
 MOST_OF_A_SECTION = 40  # sentences that are embedded: the first ones
@@ -83,7 +84,7 @@ def _sections(evidence: Sequence[Evidence]) -> list[list[Evidence]]:
 
 
 def _candidates(number: int, section: Sequence[Evidence]) -> list[_Candidate]:
-    """Whole sentences that state something: no questions, scraps, headings or rows of a table."""
+    """Whole sentences that state something: no questions, scraps, headings or rows of a table, and not who owns the document."""
     found: list[_Candidate] = []
     for item in section:
         for start, end in item.sentences:
@@ -91,7 +92,7 @@ def _candidates(number: int, section: Sequence[Evidence]) -> list[_Candidate]:
             words = len(text.split())
             is_statement = "|" not in text and not text.endswith(("?", ":", ";"))
             is_whole = text.endswith((".", "!", ".”", '."', ".)")) or words >= LEAST_WITHOUT_END
-            if LEAST_WORDS <= words <= MOST_WORDS and is_statement and is_whole:
+            if LEAST_WORDS <= words <= MOST_WORDS and is_statement and is_whole and not is_metadata_line(text):
                 found.append(_Candidate(item, start, end, number, is_first=not found))
     return found[:MOST_OF_A_SECTION]
 

@@ -15,8 +15,9 @@ from django.core.management import CommandError, call_command
 from assistant.finetuning.editing import create_specialist
 from assistant.finetuning.models import DataSet
 from ingestion.services import create_corpus
-from specialists.compression import calibrated, fewer_bits, lessons
+from specialists.compression import calibrated, lessons
 from specialists.finetuning import judging
+from specialists.language_models import local_folder
 from specialists.language_models.folders import read_model_folder
 from tests.assistant.finetuning_rows import make_data_set, make_row
 from tests.assistant.pages import client_of, text_of
@@ -103,7 +104,7 @@ def test_a_missing_tool_or_package_is_named_with_what_to_install(
     settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.LLAMA_CPP_DIR = tmp_path / "llama"
-    monkeypatch.setattr(fewer_bits, "find_spec", lambda package: None)
+    monkeypatch.setattr(local_folder, "find_spec", lambda package: None)
 
     with pytest.raises(CommandError, match=r"convert-to-gguf is not in .* Build it with make llama-server"):
         told("--output", tmp_path / "house.gguf", "--gguf", "q8_0")

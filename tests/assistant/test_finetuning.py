@@ -18,8 +18,9 @@ from django.utils import timezone
 from assistant import answering
 from assistant.answering import answer
 from assistant.finetuning import claims, making, rows, training
-from assistant.finetuning.claims import Claim
+from assistant.finetuning.claims import Claim, claim_work
 from assistant.finetuning.editing import create_specialist, queue_version
+from assistant.finetuning.folders import without_folders
 from assistant.finetuning.forms import RecipeForm
 from assistant.finetuning.models import (
     DataSet,
@@ -261,6 +262,69 @@ def test_an_estimate_says_that_there_are_too_few_rows(
     page = client_of(people.olga).post(url, {**form, "estimate": "1"}).content.decode()
 
     assert "There are 1 rows to train on and 0 to judge by; at least 20 and 10 are needed." in page
+
+
+@pytest.mark.parametrize("button", ["estimate", "train"])
+def test_it_refuses_bits_for_which_a_package_is_missing(
+    people: People, specialist: Specialist, document: Document, monkeypatch: pytest.MonkeyPatch, button: str
+) -> None:
+    make_row(make_data_set(specialist), 1, document)
+    form = {name: field.initial for name, field in RecipeForm().fields.items() if field.initial is not None}
+    url = f"/manage/specialists/{specialist.slug}/data-sets/1/train"
+    says = "bits needs the package bitsandbytes, which is not installed here. Have an administrator run pip install -r "
+    monkeypatch.setattr(local_folder, "find_spec", lambda package: None)
+
+    page = client_of(people.olga).post(url, {**form, "quantisation": "4bit", button: "1"})
+
+    assert page.status_code == 422
+    assert f"A base in 4 {says}" in page.content.decode()
+    assert "On this host it would take" not in page.content.decode()
+    with pytest.raises(CommandError, match=f"A base in 8 {says}"):
+        call_command("finetune_specialist", "Policies", "--as", "olga", "--quantisation", "8bit")
+    assert (specialist.data_sets.count(), specialist.versions.count()) == (1, 0)
+    monkeypatch.setattr(local_folder, "find_spec", lambda package: object())
+    assert RecipeForm({**form, "quantisation": "4bit"}).is_valid()
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "says"),
+    [
+        ("epochs", "0", "Type 1 or more."),
+        ("epochs", "two", "Type a whole number, such as 2."),
+        ("epochs", "", "Type a whole number, such as 2."),
+        ("window", "1000000", "Type 131,072 at most."),
+        ("learning_rate", "much", "Type a number, such as 0.0002."),
+        ("learning_rate", "0", "Type 0.000001 or more."),
+        ("quantisation", "3bit", "Choose full precision, 8 bits or 4 bits."),
+    ],
+)
+def test_it_says_what_to_type_instead_of_a_value_that_cannot_be(field: str, typed: str, says: str) -> None:
+    form = {name: field.initial for name, field in RecipeForm().fields.items() if field.initial is not None}
+    assert RecipeForm({**form, field: typed}).errors[field] == [says]
+
+
+def test_a_failure_shows_no_path_of_the_host(specialist: Specialist, settings: Any) -> None:
+    settings.FINETUNING_BASE = "/srv/our models/qwen"
+    data_set = make_data_set(specialist, state=DataSetState.QUEUED)
+    claim = claim_work(only=data_set)
+    assert claim is not None
+
+    claim.end(state=DataSetState.FAILED, error_message="The model in /srv/our models/qwen, or /data/x/y/a.bin, is 3/4 of 1.")
+
+    data_set.refresh_from_db()
+    assert data_set.error_message == "The model in qwen, or a.bin, is 3/4 of 1."
+    assert without_folders("Ask http://models:8001/v1/models again.") == "Ask http://models:8001/v1/models again."
+
+
+def test_it_shows_the_nearest_page_of_a_data_set(people: People, specialist: Specialist, document: Document) -> None:
+    data_set = make_data_set(specialist)
+    for position in range(1, 31):
+        make_row(data_set, position, document)
+    url = f"/manage/specialists/{specialist.slug}/data-sets/1/"
+    for query in ("?show=kept&page=4", "?show=bogus&page=999"):
+        page = text_of(client_of(people.olga), url + query)
+        assert "Question 30?" in page and "Question 1?" not in page
+    assert "Question 1?" in text_of(client_of(people.olga), url + "?show=bogus&page=-x")
 
 
 def test_the_command_trains_with_the_rights_of_its_person_only(

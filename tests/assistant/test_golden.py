@@ -565,6 +565,20 @@ def test_it_hides_expectations_and_answers_of_documents_that_the_viewer_may_not_
     assert "regional sales director" in text_of(client_of(people.olga), pages[1])
 
 
+def test_it_offers_no_comparison_of_a_single_run(people: People) -> None:
+    handbook, _ = make_corpora(people)
+    add_text(handbook, "discounts.md", DISCOUNTS)
+    golden(handbook, DISCOUNT_QUESTION, "regional sales director", "discounts.md")
+    url, ada = f"/manage/corpora/{handbook.slug}/golden/compare", client_of(people.ada)
+    first = run_all(handbook)
+    alone = text_of(ada, url)
+    assert "There are no two finished runs yet" in alone and "<select" not in alone
+    second = run_all(handbook)
+    for query in ("", f"?after={first.pk}"):  # the first has none before it, and is beside the second
+        shown = text_of(ada, url + query)
+        assert f'value="{first.pk}" selected' in shown and f'value="{second.pk}" selected' in shown
+
+
 def test_it_shows_the_golden_pages_to_no_administrator_outside_the_audience(people: People, sales: Corpus) -> None:
     row = golden(sales, DISCOUNT_QUESTION, "regional sales director")
     run = queue_run(corpus=sales, asked_as=people.olga, started_by=None)

@@ -159,3 +159,22 @@ def test_it_sets_replaces_and_lifts_limits_on_the_page(people: People) -> None:
     assert "Give at least one number" in empty.content.decode()
     ada.post(f"/manage/limits/{Limit.objects.get().pk}/remove")
     assert "There is no limit." in ada.get("/manage/limits/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "says"),
+    [
+        ("questions", "-1", "Type 0 or more."),
+        ("questions", "1.5", "Type a whole number, such as 100."),
+        ("tokens", "10000000000000", "Type 1,000,000,000,000 at most."),
+        ("cost", "a lot", "Type a number, such as 2.50."),
+        ("cost", "0.00001", "Type at most 4 digits after the point."),
+        ("cost", "1234567890.5", "Type 99,999,999 at most."),
+        ("subject", "token:0", "Choose from the list whom the limit is for."),
+    ],
+)
+def test_it_says_what_to_type_instead(people: People, field: str, typed: str, says: str) -> None:
+    page = client_of(people.ada).post("/manage/limits/", {"subject": "everyone", "questions": "5", field: typed})
+    assert page.status_code == 422
+    assert says in page.content.decode()
+    assert not Limit.objects.exists()

@@ -40,6 +40,18 @@ def test_it_has_every_icon_that_a_template_names() -> None:
     assert named <= drawn
 
 
+def test_it_names_the_product_once_in_the_title_of_every_page(people: People) -> None:
+    for path in TEMPLATES:
+        text = path.read_text(encoding="utf-8")
+        named = re.search(r"{% block title %}(.*?){% endblock %}", text, re.DOTALL)
+        if re.search(r'{% extends "(?:base|plain).html" %}', text) and path.name != "chat_base.html":
+            assert named and named[1].strip(), f"{path} has no title"
+            assert "Intramural" not in named[1], f"{path}: the frame adds the product's name"
+    for url, title in ((reverse("assistant:search_test"), "Search test"), (reverse("assistant:limits"), "Limits"),
+                       (reverse("assistant:inbox"), "Inbox"), (reverse("assistant:home"), "New question")):  # fmt: skip
+        assert f"<title>{title} · Intramural</title>" in text_of(client_of(people.ada), url)
+
+
 def test_it_serves_pages_that_keep_to_the_policy(people: People) -> None:
     handbook, _ = make_corpora(people)
     row = make_answered(people.ben, "How many days?", [(make_document(handbook, "Leave", [LEAVE]), LEAVE)])

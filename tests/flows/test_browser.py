@@ -146,6 +146,34 @@ def _make_corpus(page: Page, name: str, group: str | None, files: list[Path]) ->
         expect(row.locator(".doc-tags")).to_have_text("rules")
 
 
+@pytest.mark.usefixtures("corpora")
+def test_it_saves_and_deletes_on_the_pages_behind_a_documents_menu(visit: Any, passwords: dict[str, str], tmp_path: Path) -> None:
+    """Opened in a tab of their own, with JavaScript and without."""
+    files = [tmp_path / "first.md", tmp_path / "second.md"]
+    for file in files:
+        file.write_text(f"The {file.stem} draft is due in May.")
+    _make_corpus(visit().sign_in("ada", passwords["ada"]), "Drafts", None, files)
+    for file, is_scripted in zip(files, (True, False), strict=True):
+        page = visit(java_script_enabled=is_scripted).sign_in("ada", passwords["ada"])
+        page.goto("/manage/corpora/drafts/")
+        row = page.locator("tr", has_text=file.name)
+        row.get_by_label(re.compile("^More")).click()
+        links = [row.get_by_role("link", name=name).get_attribute("href") for name in ("Who may read it…", "Tags…", "Delete…")]
+        page.goto(links[0])
+        page.get_by_label("Only these groups").check()
+        page.get_by_label("Sales", exact=True).check()
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("Saved. The document is indexed again")).to_be_visible()
+        page.goto(links[1])
+        page.get_by_label("Tags").fill("due")
+        page.get_by_role("button", name="Save").click()
+        expect(row.locator(".doc-tags")).to_have_text("due")
+        page.goto(links[2])
+        page.get_by_role("button", name="Delete the document").click()
+        expect(page.get_by_text("The document is deleted.")).to_be_visible()
+        expect(row).to_have_count(0)
+
+
 INDEXING = """row => { row.querySelector(".stage").innerHTML = '<span class="tag">Indexing</span>'
     + '<progress class="meter" max="2140" value="1210"></progress><small>1,210 of 2,140 passages</small>'; }"""
 LINES = """(row, words) => [...row.cells].filter(cell => cell.textContent.trim() === words).map(cell => {
@@ -355,7 +383,7 @@ def test_it_fits_a_phone_and_the_dark(visit: Any, passwords: dict[str, str]) -> 
     page.get_by_role("link", name="Close the document").click()
 
     page.get_by_role("button", name="Share").click()
-    expect(page.get_by_role("button", name="Make a link")).to_be_visible()
+    expect(page.get_by_role("button", name="Make a link")).to_be_focused()
     page.locator("#share-dialog").get_by_role("button", name="Close").click()
     expect(page.get_by_role("button", name="Make a link")).to_be_hidden()
 
@@ -376,6 +404,72 @@ def test_it_works_with_the_keyboard(visit: Any, passwords: dict[str, str]) -> No
     expect(page.locator("#panel mark").first).to_contain_text("18 weeks")
     page.keyboard.press("Escape")
     expect(page.locator("#panel mark")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_keeps_the_focus_in_a_conversations_dialogs(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit()
+    page = window.sign_in("ben", passwords["ben"])
+    window.ask("How long does parental leave last?")
+    share = page.get_by_role("button", name="Share")
+    share.press("Enter")
+    box = page.get_by_role("dialog", name="Share this conversation")
+    expect(box.get_by_role("button", name="Make a link")).to_be_focused()
+    for key in ["Tab"] * 5 + ["Shift+Tab"] * 5:
+        page.keyboard.press(key)
+        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
+    box.get_by_role("button", name="Make a link").press("Enter")
+    expect(box.get_by_role("button", name="Copy")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(box).to_be_hidden()
+    expect(share.or_(page.get_by_role("button", name="Shared"))).to_be_focused()
+
+    more = page.get_by_label("More about this conversation")
+    more.press("Enter")
+    page.get_by_role("button", name="Rename or delete", exact=True).press("Enter")
+    title = page.get_by_role("dialog", name="This conversation").get_by_label("Title")
+    expect(title).to_be_focused()
+    expect(title).to_have_value("How long does parental leave last?")
+    page.keyboard.press("Escape")
+    expect(title).to_be_hidden()
+    expect(more).to_be_focused()
+    page.get_by_role("button", name="Rename or delete How long does parental leave last?").first.press("Enter")
+    page.keyboard.type("Leave of parents")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Leave of parents")
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_shares_and_renames_a_conversation_without_javascript(visit: Any, passwords: dict[str, str]) -> None:
+    window = visit()
+    window.sign_in("ben", passwords["ben"])
+    window.ask("How many weeks does parental leave last?")
+    page = visit(java_script_enabled=False).sign_in("ben", passwords["ben"])
+    page.goto(window.page.url)
+    page.get_by_label("More about this conversation").click()
+    page.get_by_role("button", name="Rename or delete").click()
+    page.get_by_label("Title").fill("Weeks of leave")
+    page.get_by_role("button", name="Rename", exact=True).click()
+    expect(page.locator("h1")).to_have_text("Weeks of leave")
+    page.get_by_role("button", name="Share").click()
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_role("button", name="Shared")).to_be_visible()
+
+
+PAGES = """search-test?q=What+may+a+hotel+cost . corpora/handbook/ corpora/handbook/golden/ limits/ routing/ slack/ specialists/
+    models/ quality/ quality/routes calibration/ ../inbox/ ../tables/ ../programs/"""
+BEYOND = "(({scrollHeight, scrollWidth}) => [scrollHeight - innerHeight, scrollWidth - innerWidth])(document.scrollingElement)"
+
+
+@pytest.mark.usefixtures("corpora")
+def test_it_scrolls_no_page_beyond_its_end(visit: Any, passwords: dict[str, str]) -> None:
+    page = visit(viewport={"width": 1000, "height": 600}).sign_in("ada", passwords["ada"])
+    for path in PAGES.split():
+        for width in (1000, 390):
+            page.set_viewport_size({"width": width, "height": 600})
+            assert page.goto(f"/manage/{path}").ok, path
+            beyond = page.evaluate(BEYOND)
+            assert max(beyond) <= 0, (path, width, beyond)
 
 
 @pytest.mark.usefixtures("corpora")

@@ -151,6 +151,14 @@ def test_it_offers_the_dialog_alone_to_htmx(people: People, sales: Corpus) -> No
     assert fragment.lstrip().startswith("<form") and "<html" not in fragment
 
 
+@pytest.mark.parametrize("name", ["document_audience", "delete_document", "document_tags"])
+def test_it_sends_a_form_of_its_own_page_without_a_dialog_to_answer_to(people: People, sales: Corpus, name: str) -> None:
+    url = reverse(f"ingestion:{name}", args=[add_ready(sales, "notes.md").pk])
+    assert 'hx-target="#dialog"' in page(people.olga, url, **HTMX)
+    alone = page(people.olga, url)
+    assert f'<form method="post" action="{url}"' in alone and "#dialog" not in alone
+
+
 # --- The table -------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from specialists.finetuning.gate import decide_promotion
+from specialists.finetuning.gate import decide_promotion, signed
 from specialists.finetuning.judging import Judged, judge_row, plant
 from specialists.finetuning.rows import Row, RowPassage
 from specialists.language_models.types import End, Message, Piece
@@ -34,6 +34,14 @@ def test_it_stays_shut_for_what_may_be_chance() -> None:
 
     assert not verdict.is_better
     assert "not better beyond chance" in verdict.sentence
+
+
+def test_it_writes_a_loss_with_a_minus_sign() -> None:
+    verdict = decide_promotion(*pair(both=120, only_new=5, only_old=7, neither=68))
+
+    assert "beyond chance: −1.0 points (−" in verdict.sentence
+    assert "-" not in verdict.sentence
+    assert [signed(points) for points in (2.06, -0.97, -0.01, 0.0)] == ["+2.1", "−1.0", "0.0", "0.0"]
 
 
 def test_it_stays_shut_where_another_measure_falls() -> None:

@@ -49,9 +49,49 @@ def test_it_asks_what_headings_and_tables_say() -> None:
     assert [(pair.question, pair.origin) for pair in pairs_of(asks)] == [("Who may take the train?", "faq")]
     assert [pair.question for pair in pairs_of(named)] == ["What do I need to know about first class?"]
     assert [(pair.question, pair.answer) for pair in pairs_of(table)] == [
-        ("Rooms of Ghent: what does “Guide 0” say?", "Ghent | 3 rooms"),
-        ("Rooms of Porto: what does “Guide 0” say?", "Porto | 5 rooms"),
+        ("What does “Guide 0” say under “Rooms” for “Ghent”?", "Ghent | 3 rooms"),
+        ("In “Guide 0”, what stands under “Rooms” for “Porto”?", "Porto | 5 rooms"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "asked"),
+    [
+        ("The two models", "What applies to the two models?"),
+        ("Codes", "What is there to know about codes in “Guide 0”?"),
+        ("October releases", "What applies to October releases?"),
+        ("Ghent office", "What applies to Ghent office?"),
+        ("A poisoned batch", "What applies to a poisoned batch?"),
+        ("What the gateway does", "Can you tell me what the gateway does?"),
+        ("Why", ""),
+        ("When it does not connect", "What applies when it does not connect?"),
+        ("Getting your money back", "How do I get my money back?"),
+        ("Found something?", ""),
+        ("Ghent gets a new calibration hall", ""),
+        ("By office", ""),
+        ("Add workers", ""),
+        ("My phone had the passkey", ""),
+        ("Slow, but alive", ""),
+        ("Schedule 1: Charges", ""),
+        ("4.7.1, 9 November 2026", ""),
+        ("Five parameters, fourteen months, one battery pack", ""),
+        ("Five parameters…", ""),
+        ("How we work with each other, with customers and with the rivers", ""),
+        ("Words that we do not use", "What applies to words that we do not use?"),
+    ],
+)
+def test_it_asks_in_english_or_not_at_all(heading: str, asked: str) -> None:
+    text = "The office in Ghent keeps the rule. Ask there before you do anything."
+    item = replace(SECTIONS[3], title="Guide 0", heading_path=(heading,), text=text, sentences=((0, 35), (36, len(text))))
+    assert [pair.question for pair in pairs_of(item)] == ([asked] if asked else [])
+
+
+def test_it_answers_with_no_line_about_the_document() -> None:
+    text = "Owner: Ada Lane, IT · Last checked on 12 October 2026\nStart Tidewall and choose Ghent."
+    end = text.index("\n")
+    vpn = replace(SECTIONS[1], heading_path=("Connecting with the VPN",), text=text, sentences=((0, end), (end + 1, len(text))))
+    assert [pair.answer for pair in pairs_of(vpn)] == ["Start Tidewall and choose Ghent."]
+    assert list(pairs_of(replace(vpn, sentences=((0, end),)))) == []
 
 
 def test_it_asks_nothing_where_the_heading_says_nothing() -> None:

@@ -147,7 +147,7 @@ def test_a_kind_that_needs_code_of_its_own_is_refused(folder: Path) -> None:
     [
         ({"device": "tpu"}, "LANGUAGE_MODEL_DEVICE must be"),
         ({"quantisation": "3bit"}, "LANGUAGE_MODEL_QUANTISATION must be"),
-        ({"quantisation": "4bit"}, "pip install bitsandbytes"),
+        ({"quantisation": "4bit"}, "pip install -r requirements-4bit.txt"),
         ({"adapters": "/nowhere"}, "LANGUAGE_MODEL_ADAPTERS_DIR"),
         ({"name": "x" * 121}, "LANGUAGE_MODEL_NAME"),
     ],

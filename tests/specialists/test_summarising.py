@@ -65,6 +65,16 @@ def test_it_quotes_what_carries_each_section_in_the_documents_order() -> None:
         assert not quote.text.endswith("?")
 
 
+def test_it_quotes_no_line_about_the_document() -> None:
+    """Which, as the first of its section, would be preferred to the others."""
+    header = "Owner: Ada Lane, Head of People, Ghent · Last checked on 12 October 2026"
+    text = f"{header}\n{SECTIONS['Annual leave']}"
+    end = text.index("year.") + len("year.")
+    spans = ((0, len(header)), (len(header) + 1, end), (end + 1, len(text)))
+    quoted = [quote.text for quote in picked([Evidence(1, "Leave policy > Annual leave", text, spans)]).quotes]
+    assert quoted and header not in quoted
+
+
 def test_it_finds_nothing_to_quote_in_a_table() -> None:
     rows = "Berlin | 12 | 4\nParis | 9 | 3"
     assert not picked([Evidence(1, "Offices", rows, ((0, 15), (16, 29)))]).is_answered

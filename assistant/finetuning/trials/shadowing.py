@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from assistant.errors import UNEXPECTED
+from assistant.finetuning.folders import without_folders
 from assistant.finetuning.permissions import is_in_audience
 from assistant.finetuning.trials.editing import end_outlived_trials
 from assistant.finetuning.trials.models import Trial, TrialAnswer, TrialAnswerState
@@ -103,7 +104,7 @@ def _work(row: TrialAnswer, should_stop: Callable[[], bool]) -> bool:
         if error.code in LATER:
             _change(row, **FREED, attempts=row.attempts - 1)
             return False
-        fields: dict[str, Any] = {"state": TrialAnswerState.FAILED, "error_message": error.public_message[:300]}
+        fields: dict[str, Any] = {"state": TrialAnswerState.FAILED, "error_message": without_folders(error.public_message)[:300]}
     except Exception:  # a bug must end as a failed row, not as one that is written for ever
         logger.exception("Answer %s could not be written again", row.answer_id)
         fields = {"state": TrialAnswerState.FAILED, "error_message": UNEXPECTED}

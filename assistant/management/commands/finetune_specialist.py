@@ -23,8 +23,9 @@ from assistant.finetuning.registry import promote_version
 from assistant.finetuning.rows import rows_of
 from assistant.finetuning.training import train_version
 from specialists.errors import SpecialistError
+from specialists.finetuning.gate import signed
 from specialists.finetuning.presets import GENERAL, PRESETS
-from specialists.finetuning.recipe import LIMITS, FinetuneRecipe
+from specialists.finetuning.recipe import LIMITS, FinetuneRecipe, why_not_here
 from specialists.language_models.memory import GIB
 
 
@@ -75,6 +76,8 @@ class Command(BaseCommand):
         given |= {"use_rslora": options["rslora"], "quantisation": options["quantisation"]}
         recipe = asdict(PRESETS.get(name, GENERAL).training) | given
         FinetuneRecipe.read(recipe)
+        if against := why_not_here(recipe["quantisation"]):
+            raise SpecialistError("package_missing", against, permanent=True)
         return recipe
 
     def _data_set(self, name: str, user: User, options: dict[str, Any]) -> DataSet:
@@ -139,6 +142,6 @@ class Command(BaseCommand):
         for item in version.judgement["comparisons"]:
             self.stdout.write(
                 f"{item['name']:20} {100 * item['incumbent']:5.1f} → {100 * item['candidate']:5.1f} % "
-                f"({100 * item['low']:+.1f} to {100 * item['high']:+.1f}, {item['rows']} rows)"
+                f"({signed(100 * item['low'])} to {signed(100 * item['high'])}, {item['rows']} rows)"
             )
         self.stdout.write(f"{version.adapter_name}: {version.verdict}")
