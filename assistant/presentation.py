@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -13,12 +12,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from assistant.composing import segments
-from assistant.escalations.asker import PresentedEscalation, escalations_shown
+from assistant.escalations.asker import AskForm, PresentedEscalation, escalations_shown, wish_form
 from assistant.finetuning.choosing import documents_behind_all
 from assistant.golden.permissions import golden_corpora
 from assistant.models import Answer, AnswerState, Citation, Conversation
 from assistant.offers import Place, is_unsure, offers_of
 from assistant.streams import expire_lost_answers
+from assistant.suggestions import next_questions
 from ingestion.models import Chunk, Document
 from ingestion.permissions import readable_chunks, readable_documents
 from ingestion.reading_html import is_numbered
@@ -30,9 +30,6 @@ ONE_HIDDEN = "A sentence is hidden from you here, because you cannot open its so
 SOME_HIDDEN = "{count} sentences are hidden from you, because you cannot open their sources."
 SHOWN = (AnswerState.ANSWERED, AnswerState.STOPPED)  # of others, what was written is not what they say in the end
 CLOSEST_SHOWN = 3
-FOLLOW_UPS_SHOWN = 3
-LEAST_WORDS = 2  # of a heading with a question mark that asks something by itself, and not “Found something?”
-QUESTION_WORDS = frozenset({"what", "who", "where", "when", "how", "why", "which"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +103,7 @@ class PresentedAnswer:
     left_out: int = 0  # written sentences that no source supports: they are not shown
     help_in_distress: str = ""  # for someone whose words sound like it
     escalation: PresentedEscalation | None = None
+    wish_form: AskForm | None = None  # of the last turn, where it is the viewer's own wish and nobody has been told
     follow_ups: tuple[str, ...] = field(default=())
     can_make_golden: bool = False  # whether the viewer has a corpus whose golden questions are theirs to write
 
@@ -209,7 +207,10 @@ def _present(answers: Sequence[Answer], user: User, *, for_page: bool = True) ->
         for answer in answers
     ]
     can_make_golden = for_page and golden_corpora(user).exists()
-    return [replace(item, escalation=asked.get(item.id), can_make_golden=can_make_golden) for item in shown]
+    shown = [replace(item, escalation=asked.get(item.id), can_make_golden=can_make_golden) for item in shown]
+    if for_page and shown and shown[-1].is_wish and not shown[-1].escalation:
+        shown[-1] = replace(shown[-1], wish_form=wish_form(answers[-1], user))
+    return shown
 
 
 def _readable(user: User, ids: Iterable[int]) -> dict[int, Document]:
@@ -275,8 +276,13 @@ def _present_one(
         hidden=hidden,
         left_out=int(answer.refusal.get("left_out", 0)) if not is_hidden else 0,
         help_in_distress=settings.HELP_IN_DISTRESS if answer.refusal.get("is_crisis") else "",
-        follow_ups=_follow_ups(answer, citations.values()) if is_last and answer.state == AnswerState.ANSWERED else (),
+        follow_ups=_follow_ups(citations.values()) if is_last and answer.state == AnswerState.ANSWERED else (),
     )
+
+
+def _follow_ups(citations: Iterable[PresentedCitation]) -> tuple[str, ...]:
+    first = next((citation for citation in citations if citation.is_available), None)
+    return next_questions(first.document_id, first.title, first.place) if first and first.document_id else ()
 
 
 def _read_of(answer: Answer) -> tuple[int, int] | None:
@@ -395,24 +401,3 @@ def place(page: int | None, heading_path: Sequence[str], document_format: str = 
     if page is not None:
         return f"{'Slide' if document_format == 'pptx' else 'Page'} {page}"
     return heading_path[-1] if heading_path else ""
-
-
-def _follow_ups(answer: Answer, citations: Iterable[PresentedCitation]) -> tuple[str, ...]:
-    """Questions one could ask next: about the other sections of the document that answered."""
-    first = next((citation for citation in citations if citation.is_available), None)
-    if first is None or first.document_id is None:
-        return ()
-    paths = Chunk.objects.filter(document=first.document_id).order_by("position").values_list("heading_path", flat=True)
-    opening = next((path[-1] for path in paths if path), "")  # the title or what stands below it
-    headings = list(dict.fromkeys(path[-1] for path in paths if path and path[-1] not in (first.place, opening)))
-    return tuple(question for heading in headings if (question := _question_about(heading, first.title)))[:FOLLOW_UPS_SHOWN]
-
-
-def _question_about(heading: str, title: str) -> str:
-    """A heading that is a question already, or one about it; empty for headings that name nothing."""
-    if heading.endswith("?"):
-        return heading if len(heading.split()) > LEAST_WORDS else ""
-    name = re.sub(r"^[\d.\s§]+", "", heading).rstrip(".:")
-    if len(name.split()) < 2 or len(name) > 50 or name.lower() in title.lower() or name.split()[0].lower() in QUESTION_WORDS:
-        return ""
-    return f"What does “{title}” say about “{name}”?"

@@ -10,7 +10,9 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, QuerySet
 
 from assistant.escalations.models import Escalation, EscalationMessage
+from assistant.escalations.nearest import nearest_corpus
 from assistant.escalations.permissions import own_escalations
+from assistant.escalations.services import NOTE_CHARACTERS, has_question_before
 from assistant.models import Answer
 from ingestion.models import Corpus, Document
 from ingestion.permissions import AnyUser, readable_corpora, readable_documents
@@ -72,6 +74,30 @@ def addressee(corpus: Corpus | None) -> str:
 
 def person_name(person: User | None) -> str:
     return (person.get_full_name() or person.get_username()) if person else "Someone who has left"
+
+
+@dataclass(frozen=True, slots=True)
+class AskForm:
+    """What the form says before anything is sent: to whom, and how many earlier questions may go along. `is_note_needed`: nothing
+    else would say what it is about."""
+
+    to: str
+    earlier: int
+    is_note_needed: bool
+    note_limit: int = NOTE_CHARACTERS
+
+
+def ask_form(answer: Answer, asker: User) -> AskForm:
+    earlier = Answer.objects.filter(conversation=answer.conversation_id, pk__lt=answer.pk).count()
+    is_wish = bool(answer.refusal.get("is_wish"))
+    is_note_needed = is_wish and not (earlier and has_question_before(answer))
+    return AskForm(addressee(nearest_corpus(answer, asker)), earlier, is_note_needed)
+
+
+def wish_form(answer: Answer, viewer: User) -> AskForm | None:
+    """Of one's own wish for a person, which nobody has been told yet."""
+    is_own = answer.conversation.user_id == viewer.pk and not answer.conversation.is_common
+    return ask_form(answer, viewer) if is_own and answer.refusal.get("is_wish") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ ANSWERED_ALREADY = "I have answered this message already: the answer is in its t
 ALREADY_ASKED = "Somebody has asked me to answer this message already: the answer comes in its thread."
 NOT_SURE = "The answer was not sure enough for a channel that answers by itself."
 TOLD_ALONE = "Told to the asker alone."
+WISH = "Nobody has been told yet. Ask your question: “Ask a person” under its answer sends it to somebody who can help."
 WELCOME = "What would you like to know?"
 KILLER = "Working on it stopped the worker three times."
 

@@ -154,11 +154,11 @@ def test_it_hides_from_the_owner_what_an_answer_quotes_of_others_documents(world
 def test_it_sends_the_questions_before_it_only_when_wanted_and_never_those_after(world: World) -> None:
     world.answer = world.ask("And who approves it?")
     world.ask("Am I about to be dismissed?")
-    page = text_of(client_of(world.people.olga), item_url(world.send(turns_offered="1", turns="1")))
+    page = text_of(client_of(world.people.olga), item_url(world.send(turns="1")))
     assert "Fredonia" in page
     assert "dismissed" not in page
     Escalation.objects.all().delete()
-    page = text_of(client_of(world.people.olga), item_url(world.send(turns_offered="1")))
+    page = text_of(client_of(world.people.olga), item_url(world.send()))
     assert "Fredonia" not in page
 
 
@@ -231,24 +231,29 @@ def test_it_keeps_the_words_of_one_who_owns_nothing_any_more(world: World) -> No
 
 def test_it_sends_how_a_question_was_understood_only_with_the_earlier_ones(world: World) -> None:
     Answer.objects.filter(pk=world.answer.pk).update(standalone_question="Rebate after my divorce: when is it paid?")
-    escalation = world.send(turns_offered="1")
+    escalation = world.send()
     assert "divorce" not in text_of(client_of(world.people.olga), item_url(escalation))
     assert not escalation.has_turns
     escalation.delete()
-    escalation = world.send(turns_offered="1", turns="1")
+    escalation = world.send(turns="1")
     assert "divorce" in text_of(client_of(world.people.olga), item_url(escalation))
 
 
 @pytest.mark.parametrize(
-    ("intent", "probability", "is_crisis", "is_sent"),
-    [("human", 0.9, False, True), ("human", 0.42, False, False), ("sensitive", 0.9, False, False), ("human", 0.9, True, False)],
+    ("intent", "is_crisis", "rule", "is_sent"),
+    [
+        ("human", False, None, False),
+        ("sensitive", False, None, False),
+        ("human", True, None, False),
+        ("human", False, "“human”", True),
+    ],
 )
-def test_it_hands_over_by_itself_only_what_asks_for_a_person(
-    world: World, intent: str, probability: float, is_crisis: bool, is_sent: bool
+def test_it_hands_over_by_itself_only_what_a_rule_sends(
+    world: World, intent: str, is_crisis: bool, rule: str | None, is_sent: bool
 ) -> None:  # fmt: skip
-    decision = Decision(intent, probability, "neutral", "normal", ("human",), None, "Sure.", is_crisis=is_crisis)
+    decision = Decision(intent, 0.9, "neutral", "normal", ("human",), rule, "Sure.", is_crisis=is_crisis)
     assert hand_to_person(world.ask("Talk to a human"), decision) is is_sent
-    assert Escalation.objects.exists() is is_sent
+    assert list(Escalation.objects.values_list("has_turns", flat=True)) == [False] * is_sent
 
 
 # --- Who sees it ------------------------------------------------------------------------------------------------------
