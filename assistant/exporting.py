@@ -32,13 +32,16 @@ def export_markdown(conversation: Conversation, user: User) -> str:
 def _nearest(item: PresentedAnswer) -> list[str]:
     """Of a refusal, what the screen shows of it: the sentences that may be the answer, else the closest passage's words."""
     is_searched = item.state == AnswerState.ABSTAINED and item.has_documents and not (item.is_for_person or item.is_summary)
-    if not (is_searched and item.closest):
+    if not is_searched:
         return []
-    if not item.is_unsure:
+    hidden = [item.closest_hidden, ""] if item.closest_hidden else []
+    if not item.is_unsure and item.closest and not hidden:
         return [f"Closest: {_words(item.closest[0])}", ""]
+    if not item.offered or not item.is_unsure:
+        return hidden
     which = "One of these may be it" if len(item.offered) > 1 else "This may be it"
     offered = [f"- {_words(citation)}" for citation in item.offered]
-    return [f"{which}. Read it where it stands before you rely on it.", "", *offered, ""]
+    return [f"{which}. Read it where it stands before you rely on it.", "", *offered, "", *hidden]
 
 
 def _words(citation: PresentedCitation) -> str:

@@ -16,7 +16,7 @@ from assistant.escalations.asker import AskForm, PresentedEscalation, escalation
 from assistant.finetuning.choosing import documents_behind_all
 from assistant.golden.permissions import golden_corpora
 from assistant.models import Answer, AnswerState, Citation, Conversation
-from assistant.offers import Place, is_unsure, offers_of
+from assistant.offers import Place, closest_of, is_unsure
 from assistant.streams import expire_lost_answers
 from assistant.suggestions import next_questions
 from ingestion.models import Chunk, Document
@@ -28,8 +28,9 @@ from specialists.router.types import HUMAN, SMALLTALK, SPECIALIST
 ALL_HIDDEN = "This answer is hidden from you, because you cannot open everything it was made from."
 ONE_HIDDEN = "A sentence is hidden from you here, because you cannot open its source."
 SOME_HIDDEN = "{count} sentences are hidden from you, because you cannot open their sources."
+CLOSEST_HIDDEN = "What came closest is hidden from you, because you cannot open everything it was made from."
+MORE_HIDDEN = "More that may be it is hidden from you, because you cannot open its source."
 SHOWN = (AnswerState.ANSWERED, AnswerState.STOPPED)  # of others, what was written is not what they say in the end
-CLOSEST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class PresentedAnswer:
     citations: tuple[PresentedCitation, ...]
     offered: tuple[PresentedCitation, ...]  # of a refusal: what would have been quoted, the likeliest first
     closest: tuple[PresentedCitation, ...]  # the same, then the passages that the search brought first
+    closest_hidden: str  # the sentence that says so, where the viewer may not see what came closest
     error_message: str
     steps: Steps
     verdict: str
@@ -190,7 +192,8 @@ def _present(answers: Sequence[Answer], user: User, *, for_page: bool = True) ->
     citations = [citation for answer in answers for citation in answer.citations.all()]
     behind = documents_behind_all(answers)
     cited = {citation.document_id for citation in citations if citation.document_id}
-    documents = _readable(user, cited.union(*behind.values()))
+    found = {item["document"] for answer in answers if closest_of(answer) for item in answer.passages if "document" in item}
+    documents = _readable(user, cited.union(found, *behind.values()))
     closest = _closest_chunks(answers, user)
     shown_documents = {document.pk: document for document in (*documents.values(), *(c.document for c in closest.values()))}
     newer = {pk: str(item) for pk, item in newer_versions(shown_documents.values(), readable_documents(user)).items()}
@@ -219,18 +222,26 @@ def _readable(user: User, ids: Iterable[int]) -> dict[int, Document]:
 
 
 def _closest_chunks(answers: Sequence[Answer], user: User) -> dict[int, Chunk]:
-    ids = [passage for answer in answers for passage in _closest_ids(answer)]
+    ids = [passage for answer in answers for passage, _ in closest_of(answer)]
     if not ids:
         return {}
     return {chunk.pk: chunk for chunk in readable_chunks(user, ids).select_related("document__corpus__owner")}
 
 
-def _closest_ids(answer: Answer) -> list[int]:
-    """Of a refused answer, the passages that may be shown."""
-    if answer.state != AnswerState.ABSTAINED:
-        return []
-    first = [item["passage"] for item in answer.passages[:CLOSEST_SHOWN]]
-    return list(dict.fromkeys([*(offer.passage for offer in offers_of(answer)), *first]))
+def _gated_closest(
+    answer: Answer, documents: dict[int, Document], chunks: dict[int, Chunk], newer: dict[int, str]
+) -> tuple[tuple[PresentedCitation, ...], tuple[PresentedCitation, ...], str]:  # fmt: skip
+    """Of a refused answer, what the viewer may see: the words that may be it, all that came closest, and the sentence that says
+    what is hidden. Where the likeliest is, the next is not put in its place."""
+    named = {item["passage"]: item.get("document", 0) for item in answer.passages}
+    places = closest_of(answer)
+    hidden = {pk for pk, _ in places if pk not in chunks and named.get(pk, 0) not in documents}
+    shown = [(_piece_of(answer, chunks[pk], offer, newer), offer is not None) for pk, offer in places if pk in chunks]
+    closest = tuple(piece for piece, _ in shown)
+    if places and places[0][0] in hidden:
+        return (), closest, CLOSEST_HIDDEN
+    is_part_hidden = is_unsure(answer) and any(pk in hidden for pk, offer in places if offer is not None)
+    return tuple(piece for piece, is_offer in shown if is_offer), closest, MORE_HIDDEN if is_part_hidden else ""
 
 
 def _present_one(
@@ -243,11 +254,7 @@ def _present_one(
     citations = {item.number: _citation(item, documents, newer) for item in answer.citations.all() if is_shown}
     feedback = getattr(answer, "feedback", None)
     is_rewritten = answer.standalone_question and answer.standalone_question != answer.question
-    offers = [item for item in offers_of(answer) if item.passage in closest]
-    offered = tuple(_offered(answer, closest[item.passage], item, newer) for item in offers)
-    others = [
-        passage for passage in _closest_ids(answer) if passage in closest and passage not in {item.passage for item in offers}
-    ]
+    offered, pieces, closest_hidden = _gated_closest(answer, documents, closest, newer)
     sentences = tuple(_sentence(item, citations, is_open=is_open) for item in answer.sentences if is_shown)
     hidden = sum(sentence.is_hidden for sentence in sentences)
     is_hidden = 0 < hidden == len(sentences)
@@ -262,13 +269,14 @@ def _present_one(
         sentences=_hidden_once(sentences, hidden),
         citations=tuple(citations.values()),
         offered=offered,
-        closest=(*offered, *(_opening(answer, closest[passage], newer) for passage in others))[:CLOSEST_SHOWN],
+        closest=pieces,
+        closest_hidden=closest_hidden,
         error_message=answer.error_message,
         steps=_steps(answer, is_open=is_open),
         verdict=feedback.verdict if feedback else "",
         has_documents=answer.corpora_searched > 0 or answer.state != AnswerState.ABSTAINED,
         is_narrowed=answer.conversation.is_narrowed,
-        is_unsure=is_unsure(answer) and offers_of(answer)[0].passage in closest,
+        is_unsure=is_unsure(answer) and bool(offered or closest_hidden),
         is_cut=bool(answer.refusal.get("is_cut")) and not is_hidden,
         is_summary=answer.summary_of_id is not None,
         read_of=_read_of(answer) if not is_hidden else None,
@@ -361,12 +369,10 @@ def _citation(citation: Citation, documents: dict[int, Document], newer: dict[in
     )
 
 
-def _offered(answer: Answer, chunk: Chunk, offer: Place, newer: dict[int, str]) -> PresentedCitation:
-    return _piece(answer, chunk, chunk.start + offer.start, chunk.start + offer.end, newer)
-
-
-def _opening(answer: Answer, chunk: Chunk, newer: dict[int, str]) -> PresentedCitation:
-    """A passage that the search brought, by its first sentence."""
+def _piece_of(answer: Answer, chunk: Chunk, offer: Place | None, newer: dict[int, str]) -> PresentedCitation:
+    """The words that may be the answer; else the first sentence of a passage that the search brought."""
+    if offer is not None:
+        return _piece(answer, chunk, chunk.start + offer.start, chunk.start + offer.end, newer)
     start, end = chunk.sentences[0] if chunk.sentences else (chunk.start, chunk.end)
     return _piece(answer, chunk, start, end, newer)
 
