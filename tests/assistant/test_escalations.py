@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
+from markdown_it import MarkdownIt
 
 from assistant.escalations import services
 from assistant.escalations.handing import hand_to_person
@@ -379,6 +380,30 @@ def test_it_goes_back_to_the_owner_when_it_did_not_help_yet(world: World) -> Non
     client_of(world.people.ben).post(stand, {"helpful": "1"})
     assert "You said that this helped." in world.thread()
     assert "It helped" in text_of(client_of(world.people.olga), item_url(escalation))
+
+
+def test_it_exports_what_both_said_in_turn(world: World) -> None:
+    escalation = world.send(note="It is about the contract of May.")
+    world.reply(escalation, "In spring.")
+    stand = reverse("assistant:take_stand", args=[world.answer.pk])
+    client_of(world.people.ben).post(stand, {"helpful": "0", "text": "Which month?"})
+    world.reply(escalation, "March.", version=2)
+    export = text_of(client_of(world.people.ben), reverse("assistant:export_conversation", args=[world.conversation.pk]))
+    said = ["ben wrote: It is about the contract of May.", "olga replied: In spring.", "ben wrote: Which month?"]
+    assert "\n\n".join([*said, "olga replied: March."]) in export
+
+
+def test_it_exports_a_reply_as_text(world: World) -> None:
+    hostile = "<b>Now</b> <script>x()</script> ![see](https://evil.example/x) \\<i> &lt;u&gt; `code`\n# A title\n```\n~~~"
+    world.reply(world.send(), hostile)
+    export = text_of(client_of(world.people.ben), reverse("assistant:export_conversation", args=[world.conversation.pk]))
+    assert "&lt;b&gt;Now&lt;/b&gt; &lt;script&gt;" in export
+    assert "<" not in export
+    assert "\n# A title" not in export
+    assert "\n```" not in export and "\n~~~" not in export
+    html = MarkdownIt("commonmark", {"html": True}).render(export)
+    assert "&lt;script&gt;x()&lt;/script&gt;" in html and "![see](https://evil.example/x)" in html, "it reads as it was typed"
+    assert not {tag for tag in ("<script", "<img", "<i>", "<u>", "<code", "<pre") if tag in html}
 
 
 def test_it_gives_the_waiting_page_the_reply(world: World) -> None:

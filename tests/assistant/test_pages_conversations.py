@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
+from markdown_it import MarkdownIt
 
 from assistant.models import AnswerState, Conversation
 from tests.assistant.pages import HTMX, client_of, text_of
@@ -158,3 +159,14 @@ def test_it_exports_a_conversation_as_a_file(people: People) -> None:
     assert response["Content-Type"] == "text/markdown; charset=utf-8"
     assert response["Content-Disposition"] == 'attachment; filename="how-many-days.md"'
     assert LEAVE in response.content.decode()
+
+
+def test_it_exports_questions_and_quotes_as_text(people: People) -> None:
+    """A file that another program shows runs nothing that was typed, and nothing that a document says."""
+    handbook, _ = make_corpora(people)
+    words = "<script>x()</script> ![see](https://evil.example/x)"
+    row = make_answered(people.ben, f"{words}\n# How?", [(make_document(handbook, "Leave <b>", [words]), words)])
+    export = text_of(client_of(people.ben), url_of("export_conversation", row.conversation))
+    html = MarkdownIt("commonmark", {"html": True}).render(export)
+    assert html.count("&lt;script&gt;x()&lt;/script&gt;") == 4, "the title, the question, the answer and its source"
+    assert not {tag for tag in ("<script", "<img", "<b>", "<a ", "<h1>How") if tag in html}

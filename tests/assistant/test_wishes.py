@@ -62,6 +62,8 @@ def test_it_sends_what_a_first_wish_is_about_instead_of_the_wish(people: People)
     assert "My badge opens no door." in inbox
     assert WISH not in inbox
     assert "My badge opens no door." in thread(row, people)
+    export = text_of(client, reverse("assistant:export_conversation", args=[row.conversation_id]))
+    assert "Asked of the administrators: My badge opens no door." in export
 
 
 @pytest.mark.parametrize(
