@@ -2,7 +2,7 @@
 
 A conversation is its owner's alone. Only who says with a reason or in words what is wrong with an answer shows its question, to
 those who may read what the answer was made from, and the form says so; a thumb alone shows nothing. The answer itself is not
-shown.
+shown here.
 """
 
 from __future__ import annotations

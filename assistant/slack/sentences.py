@@ -66,7 +66,10 @@ KILLER = "Working on it stopped the worker three times."
 ONLY_ASKER = "Only the person who asked can do this."
 GONE = "This answer is not there any more."
 HELPFUL = "Thank you. Your opinion was recorded."
-WHAT_WAS_WRONG = "Recorded. What was wrong with it?"
+WHAT_WAS_WRONG = (
+    "Recorded. What was wrong with it? With a reason, your question is shown, without your name, to people who look after the "
+    "documents and may read what the answer was made from; if a language model wrote the answer, so is the answer."
+)
 NOT_SHARED = "Not everybody in this channel may read the sources of this answer, so it stays with you."
 CUT = "The answer is longer than Slack shows."
 CUT_HERE = "The answer is longer than Slack shows. Ask me in a direct message for all of it."

@@ -99,6 +99,23 @@ def test_it_shows_a_report_on_no_page_to_who_may_not_read_its_documents(world: W
     assert "It is May." in text_of(ada, pages[1])
 
 
+@pytest.mark.parametrize(
+    ("said", "is_shown"),
+    [({"reason": "", "comment": " \n"}, False), ({"reason": "wrong"}, True), ({"comment": "It is May."}, True)],
+)
+def test_it_shows_a_report_exactly_where_the_form_says_so(world: World, said: dict[str, str], is_shown: bool) -> None:
+    answer = make_answered(world.people.ben, "When are rebates paid?", [(world.rebates, REBATE)])
+    answer.citations.update(passage_id=world.passages[0]["passage"])
+    form = {"verdict": "not_helpful", "explained": "1", **said}
+    client_of(world.people.ben).post(reverse("assistant:feedback", args=[answer.pk]), form)
+    world.people.ada.groups.add(world.people.sales)
+    pages = {"quality": [], "golden": ["sales"], "examples": []}
+    for name, where in pages.items():
+        page = text_of(client_of(world.people.ada), reverse(f"assistant:{name}", args=where))
+        assert ("When are rebates paid?" in page) is is_shown
+        assert "ben" not in page.split("<main")[1]
+
+
 def test_it_makes_an_example_of_a_reply_once(world: World, replied: Escalation) -> None:
     example = make_example(world, replied)
     assert example == make_example(world, replied)

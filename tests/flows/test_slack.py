@@ -426,6 +426,7 @@ def test_only_the_asker_can_judge_an_answer(slack: Workspace) -> None:
     assert HELPFUL in slack.slack.called("response")[-1].words
     slack.press("not_helpful", answer)
     assert "What was wrong" in slack.slack.called("response")[-1].words
+    assert "With a reason, your question is shown" in slack.slack.called("response")[-1].words
     slack.press("reason:outdated", f"{answer}:outdated", thread_ts="100.1")
     told = slack.slack.called("chat.postEphemeral")[-1]
     assert (told.fields["user"], told.fields["thread_ts"], HELPFUL in told.words) == ("UBEN", "100.1", True)
