@@ -372,6 +372,9 @@ def test_it_goes_back_to_the_owner_when_it_did_not_help_yet(world: World) -> Non
     escalation = world.send()
     world.reply(escalation, "In spring.")
     stand = reverse("assistant:take_stand", args=[world.answer.pk])
+    page = world.thread()
+    assert page.count("Ask again</button>") + page.count('aria-label="Ask again"') == 1, "that is to ask the documents anew"
+    assert "Send it back</button>" in page
     client_of(world.people.ben).post(stand, {"helpful": "0", "text": "Which month?"})
     inbox = text_of(client_of(world.people.olga), reverse("assistant:inbox"))
     assert "Asked again" in inbox
