@@ -16,6 +16,7 @@ from assistant.escalations.services import NOTE_CHARACTERS, has_question_before
 from assistant.models import Answer
 from ingestion.models import Corpus, Document
 from ingestion.permissions import AnyUser, readable_corpora, readable_documents
+from specialists.router.types import HUMAN
 
 ADMINISTRATORS = "the administrators"
 _MARKED = 100
@@ -78,20 +79,26 @@ def person_name(person: User | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AskForm:
-    """What the form says before anything is sent: to whom, and how many earlier questions may go along. `is_note_needed`: nothing
-    else would say what it is about."""
+    """What the form says before anything is sent: to whom, and how many earlier questions may go along, if their box `is_ticked`.
+    `is_note_needed`: nothing else would say what it is about."""
 
     to: str
     earlier: int
+    is_ticked: bool
     is_note_needed: bool
     note_limit: int = NOTE_CHARACTERS
 
 
 def ask_form(answer: Answer, asker: User) -> AskForm:
-    earlier = Answer.objects.filter(conversation=answer.conversation_id, pk__lt=answer.pk).count()
-    is_wish = bool(answer.refusal.get("is_wish"))
-    is_note_needed = is_wish and not (earlier and has_question_before(answer))
-    return AskForm(addressee(nearest_corpus(answer, asker)), earlier, is_note_needed)
+    """The box is not ticked where an earlier question is a matter of which nobody was to be told."""
+    earlier = Answer.objects.filter(conversation=answer.conversation_id, pk__lt=answer.pk)
+    turns = list(earlier.values_list("route", "refusal", "escalation"))
+    is_private = any(
+        refusal.get("is_crisis") or (route == HUMAN and not refusal.get("is_wish") and sent is None)
+        for route, refusal, sent in turns
+    )
+    is_note_needed = bool(answer.refusal.get("is_wish")) and not (turns and has_question_before(answer))
+    return AskForm(addressee(nearest_corpus(answer, asker)), len(turns), not is_private, is_note_needed)
 
 
 def wish_form(answer: Answer, viewer: User) -> AskForm | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -90,11 +92,16 @@ def _answer(request: PersonRequest, own: Answer) -> HttpResponse:
     return render(request, "assistant/_answer.html", {"item": present_answer(own, request.user)})
 
 
-def _form(request: PersonRequest, own: Answer, *, note: str = "", has_turns: bool = True, error: str = "") -> HttpResponse:
+def _form(
+    request: PersonRequest, own: Answer, *, note: str = "", has_turns: bool | None = None, error: str = ""
+) -> HttpResponse:  # fmt: skip
+    """With what was typed and ticked, where it was sent once."""
     item = present_answer(own, request.user)
     if item.escalation is not None:
         return redirect(turn_url(own)) if not request.htmx else render(request, "assistant/_asked.html", {"item": item})
-    context = {"item": item, "form": ask_form(own, request.user), "note": note, "is_unticked": not has_turns, "error": error}
+    form = ask_form(own, request.user)
+    form = form if has_turns is None else replace(form, is_ticked=has_turns)
+    context = {"item": item, "form": form, "note": note, "error": error}
     template = "assistant/_ask_person.html" if request.htmx else "assistant/ask_person.html"
     response = render(request, template, context, status=422 if error else 200)
     return reswap(retarget(response, f"#asked-{own.pk}"), "innerHTML")

@@ -84,6 +84,8 @@ def test_it_sends_nothing_by_itself_and_offers_what_was_asked_before(people: Peo
     page = thread(row, people)
     assert "Nobody has been told yet." in page
     assert "Send the question before it in this conversation as well" in page
+    is_private = before.get("refusal") == {"is_crisis": True} or (before["route"] == "human" and "refusal" not in before)
+    assert ('name="turns" value="1" checked>' in page) is not is_private, "of what nobody was to be told, the box is not ticked"
 
 
 def test_it_sends_the_question_before_a_wish_only_if_its_author_leaves_the_box_ticked(people: People) -> None:
