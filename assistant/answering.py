@@ -18,7 +18,7 @@ from django.db import transaction
 from assistant.cascading import Outcome, for_ledger, run_cascade
 from assistant.composing import sentence_events
 from assistant.errors import UNEXPECTED
-from assistant.escalations.handing import hand_to_person, has_question_before, is_wish
+from assistant.escalations.handing import hand_to_person, is_wish
 from assistant.events import AnswerEvent, Finished, Queued, Reading, Routed, Sentence, Sources, Understood
 from assistant.finetuning.choosing import choose_adapter, may_use
 from assistant.finetuning.trials.taking import Choice, keep_answer, written_among
@@ -130,11 +130,11 @@ def _answer(row: Answer, timings: _Timings) -> Iterator[AnswerEvent]:
 
 
 def _answer_without_search(row: Answer, decision: Decision, timings: _Timings) -> Iterator[AnswerEvent]:
-    """Small talk gets its short reply; a wish for a person, and what a rule sends to one, goes to a person. A wish before any
-    question waits until its author has said what it is about."""
+    """Small talk gets its short reply; what a rule sends to a person goes to one. A wish for a person, and what sounds sensitive,
+    waits until its author sends it."""
     is_talk = decision.tiers[:1] == (SMALLTALK,)
-    if is_wish(decision) and not has_question_before(row):
-        decision = replace(decision, reason=f"{decision.reason} once it is said what it is about")
+    if is_wish(decision):
+        decision = replace(decision, reason=f"{decision.reason} once its author sends it")
     row.state = AnswerState.ANSWERED if is_talk else AnswerState.ABSTAINED
     row.sentences = [{"text": decision.reply, "citations": []}] if is_talk else []
     row.text, row.route = decision.reply if is_talk else "", SMALLTALK if is_talk else HUMAN

@@ -13,6 +13,8 @@ from specialists.composition.types import Quote
 
 MAYBE = 0.3  # the least probability of being right at which words are offered as perhaps the answer
 
+CLOSEST_SHOWN = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -37,6 +39,17 @@ def offers_of(answer: Answer) -> list[Place]:
         return []
     earlier: dict[str, Any] | None = answer.refusal.get("nearest")  # what was kept before there were several
     return [Place(**row) for row in answer.refusal.get("offered", [earlier] if earlier else [])][:MOST_OFFERED]
+
+
+def closest_of(answer: Answer) -> list[tuple[int, Place | None]]:
+    """Of a refused answer, what its asker is shown, the nearest first: passages with the words that may be the answer, then those
+    that the search brought first (None: by their opening). Whoever else sees it sees of these only."""
+    if answer.state != AnswerState.ABSTAINED:
+        return []
+    offers = offers_of(answer)
+    named = {offer.passage for offer in offers}
+    found = dict.fromkeys(item["passage"] for item in answer.passages[:CLOSEST_SHOWN])
+    return [*((offer.passage, offer) for offer in offers), *((pk, None) for pk in found if pk not in named)][:CLOSEST_SHOWN]
 
 
 def withheld_from(answer: Answer) -> list[Place]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -13,12 +12,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from assistant.composing import segments
-from assistant.escalations.asker import PresentedEscalation, escalations_shown
+from assistant.escalations.asker import AskForm, PresentedEscalation, escalations_shown, wish_form
 from assistant.finetuning.choosing import documents_behind_all
 from assistant.golden.permissions import golden_corpora
 from assistant.models import Answer, AnswerState, Citation, Conversation
-from assistant.offers import Place, is_unsure, offers_of
+from assistant.offers import Place, closest_of, is_unsure
 from assistant.streams import expire_lost_answers
+from assistant.suggestions import next_questions
 from ingestion.models import Chunk, Document
 from ingestion.permissions import readable_chunks, readable_documents
 from ingestion.reading_html import is_numbered
@@ -28,11 +28,9 @@ from specialists.router.types import HUMAN, SMALLTALK, SPECIALIST
 ALL_HIDDEN = "This answer is hidden from you, because you cannot open everything it was made from."
 ONE_HIDDEN = "A sentence is hidden from you here, because you cannot open its source."
 SOME_HIDDEN = "{count} sentences are hidden from you, because you cannot open their sources."
+CLOSEST_HIDDEN = "What came closest is hidden from you, because you cannot open everything it was made from."
+MORE_HIDDEN = "More that may be it is hidden from you, because you cannot open its source."
 SHOWN = (AnswerState.ANSWERED, AnswerState.STOPPED)  # of others, what was written is not what they say in the end
-CLOSEST_SHOWN = 3
-FOLLOW_UPS_SHOWN = 3
-LEAST_WORDS = 2  # of a heading with a question mark that asks something by itself, and not “Found something?”
-QUESTION_WORDS = frozenset({"what", "who", "where", "when", "how", "why", "which"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +90,7 @@ class PresentedAnswer:
     citations: tuple[PresentedCitation, ...]
     offered: tuple[PresentedCitation, ...]  # of a refusal: what would have been quoted, the likeliest first
     closest: tuple[PresentedCitation, ...]  # the same, then the passages that the search brought first
+    closest_hidden: str  # the sentence that says so, where the viewer may not see what came closest
     error_message: str
     steps: Steps
     verdict: str
@@ -106,6 +105,7 @@ class PresentedAnswer:
     left_out: int = 0  # written sentences that no source supports: they are not shown
     help_in_distress: str = ""  # for someone whose words sound like it
     escalation: PresentedEscalation | None = None
+    wish_form: AskForm | None = None  # of the last turn, where it is the viewer's own wish and nobody has been told
     follow_ups: tuple[str, ...] = field(default=())
     can_make_golden: bool = False  # whether the viewer has a corpus whose golden questions are theirs to write
 
@@ -192,7 +192,8 @@ def _present(answers: Sequence[Answer], user: User, *, for_page: bool = True) ->
     citations = [citation for answer in answers for citation in answer.citations.all()]
     behind = documents_behind_all(answers)
     cited = {citation.document_id for citation in citations if citation.document_id}
-    documents = _readable(user, cited.union(*behind.values()))
+    found = {item["document"] for answer in answers if closest_of(answer) for item in answer.passages if "document" in item}
+    documents = _readable(user, cited.union(found, *behind.values()))
     closest = _closest_chunks(answers, user)
     shown_documents = {document.pk: document for document in (*documents.values(), *(c.document for c in closest.values()))}
     newer = {pk: str(item) for pk, item in newer_versions(shown_documents.values(), readable_documents(user)).items()}
@@ -209,7 +210,10 @@ def _present(answers: Sequence[Answer], user: User, *, for_page: bool = True) ->
         for answer in answers
     ]
     can_make_golden = for_page and golden_corpora(user).exists()
-    return [replace(item, escalation=asked.get(item.id), can_make_golden=can_make_golden) for item in shown]
+    shown = [replace(item, escalation=asked.get(item.id), can_make_golden=can_make_golden) for item in shown]
+    if for_page and shown and shown[-1].is_wish and not shown[-1].escalation:
+        shown[-1] = replace(shown[-1], wish_form=wish_form(answers[-1], user))
+    return shown
 
 
 def _readable(user: User, ids: Iterable[int]) -> dict[int, Document]:
@@ -218,18 +222,26 @@ def _readable(user: User, ids: Iterable[int]) -> dict[int, Document]:
 
 
 def _closest_chunks(answers: Sequence[Answer], user: User) -> dict[int, Chunk]:
-    ids = [passage for answer in answers for passage in _closest_ids(answer)]
+    ids = [passage for answer in answers for passage, _ in closest_of(answer)]
     if not ids:
         return {}
     return {chunk.pk: chunk for chunk in readable_chunks(user, ids).select_related("document__corpus__owner")}
 
 
-def _closest_ids(answer: Answer) -> list[int]:
-    """Of a refused answer, the passages that may be shown."""
-    if answer.state != AnswerState.ABSTAINED:
-        return []
-    first = [item["passage"] for item in answer.passages[:CLOSEST_SHOWN]]
-    return list(dict.fromkeys([*(offer.passage for offer in offers_of(answer)), *first]))
+def _gated_closest(
+    answer: Answer, documents: dict[int, Document], chunks: dict[int, Chunk], newer: dict[int, str]
+) -> tuple[tuple[PresentedCitation, ...], tuple[PresentedCitation, ...], str]:  # fmt: skip
+    """Of a refused answer, what the viewer may see: the words that may be it, all that came closest, and the sentence that says
+    what is hidden. Where the likeliest is, the next is not put in its place."""
+    named = {item["passage"]: item.get("document", 0) for item in answer.passages}
+    places = closest_of(answer)
+    hidden = {pk for pk, _ in places if pk not in chunks and named.get(pk, 0) not in documents}
+    shown = [(_piece_of(answer, chunks[pk], offer, newer), offer is not None) for pk, offer in places if pk in chunks]
+    closest = tuple(piece for piece, _ in shown)
+    if places and places[0][0] in hidden:
+        return (), closest, CLOSEST_HIDDEN
+    is_part_hidden = is_unsure(answer) and any(pk in hidden for pk, offer in places if offer is not None)
+    return tuple(piece for piece, is_offer in shown if is_offer), closest, MORE_HIDDEN if is_part_hidden else ""
 
 
 def _present_one(
@@ -242,11 +254,7 @@ def _present_one(
     citations = {item.number: _citation(item, documents, newer) for item in answer.citations.all() if is_shown}
     feedback = getattr(answer, "feedback", None)
     is_rewritten = answer.standalone_question and answer.standalone_question != answer.question
-    offers = [item for item in offers_of(answer) if item.passage in closest]
-    offered = tuple(_offered(answer, closest[item.passage], item, newer) for item in offers)
-    others = [
-        passage for passage in _closest_ids(answer) if passage in closest and passage not in {item.passage for item in offers}
-    ]
+    offered, pieces, closest_hidden = _gated_closest(answer, documents, closest, newer)
     sentences = tuple(_sentence(item, citations, is_open=is_open) for item in answer.sentences if is_shown)
     hidden = sum(sentence.is_hidden for sentence in sentences)
     is_hidden = 0 < hidden == len(sentences)
@@ -261,13 +269,14 @@ def _present_one(
         sentences=_hidden_once(sentences, hidden),
         citations=tuple(citations.values()),
         offered=offered,
-        closest=(*offered, *(_opening(answer, closest[passage], newer) for passage in others))[:CLOSEST_SHOWN],
+        closest=pieces,
+        closest_hidden=closest_hidden,
         error_message=answer.error_message,
         steps=_steps(answer, is_open=is_open),
         verdict=feedback.verdict if feedback else "",
         has_documents=answer.corpora_searched > 0 or answer.state != AnswerState.ABSTAINED,
         is_narrowed=answer.conversation.is_narrowed,
-        is_unsure=is_unsure(answer) and offers_of(answer)[0].passage in closest,
+        is_unsure=is_unsure(answer) and bool(offered or closest_hidden),
         is_cut=bool(answer.refusal.get("is_cut")) and not is_hidden,
         is_summary=answer.summary_of_id is not None,
         read_of=_read_of(answer) if not is_hidden else None,
@@ -275,8 +284,13 @@ def _present_one(
         hidden=hidden,
         left_out=int(answer.refusal.get("left_out", 0)) if not is_hidden else 0,
         help_in_distress=settings.HELP_IN_DISTRESS if answer.refusal.get("is_crisis") else "",
-        follow_ups=_follow_ups(answer, citations.values()) if is_last and answer.state == AnswerState.ANSWERED else (),
+        follow_ups=_follow_ups(citations.values()) if is_last and answer.state == AnswerState.ANSWERED else (),
     )
+
+
+def _follow_ups(citations: Iterable[PresentedCitation]) -> tuple[str, ...]:
+    first = next((citation for citation in citations if citation.is_available), None)
+    return next_questions(first.document_id, first.title, first.place) if first and first.document_id else ()
 
 
 def _read_of(answer: Answer) -> tuple[int, int] | None:
@@ -355,12 +369,10 @@ def _citation(citation: Citation, documents: dict[int, Document], newer: dict[in
     )
 
 
-def _offered(answer: Answer, chunk: Chunk, offer: Place, newer: dict[int, str]) -> PresentedCitation:
-    return _piece(answer, chunk, chunk.start + offer.start, chunk.start + offer.end, newer)
-
-
-def _opening(answer: Answer, chunk: Chunk, newer: dict[int, str]) -> PresentedCitation:
-    """A passage that the search brought, by its first sentence."""
+def _piece_of(answer: Answer, chunk: Chunk, offer: Place | None, newer: dict[int, str]) -> PresentedCitation:
+    """The words that may be the answer; else the first sentence of a passage that the search brought."""
+    if offer is not None:
+        return _piece(answer, chunk, chunk.start + offer.start, chunk.start + offer.end, newer)
     start, end = chunk.sentences[0] if chunk.sentences else (chunk.start, chunk.end)
     return _piece(answer, chunk, start, end, newer)
 
@@ -395,24 +407,3 @@ def place(page: int | None, heading_path: Sequence[str], document_format: str = 
     if page is not None:
         return f"{'Slide' if document_format == 'pptx' else 'Page'} {page}"
     return heading_path[-1] if heading_path else ""
-
-
-def _follow_ups(answer: Answer, citations: Iterable[PresentedCitation]) -> tuple[str, ...]:
-    """Questions one could ask next: about the other sections of the document that answered."""
-    first = next((citation for citation in citations if citation.is_available), None)
-    if first is None or first.document_id is None:
-        return ()
-    paths = Chunk.objects.filter(document=first.document_id).order_by("position").values_list("heading_path", flat=True)
-    opening = next((path[-1] for path in paths if path), "")  # the title or what stands below it
-    headings = list(dict.fromkeys(path[-1] for path in paths if path and path[-1] not in (first.place, opening)))
-    return tuple(question for heading in headings if (question := _question_about(heading, first.title)))[:FOLLOW_UPS_SHOWN]
-
-
-def _question_about(heading: str, title: str) -> str:
-    """A heading that is a question already, or one about it; empty for headings that name nothing."""
-    if heading.endswith("?"):
-        return heading if len(heading.split()) > LEAST_WORDS else ""
-    name = re.sub(r"^[\d.\s§]+", "", heading).rstrip(".:")
-    if len(name.split()) < 2 or len(name) > 50 or name.lower() in title.lower() or name.split()[0].lower() in QUESTION_WORDS:
-        return ""
-    return f"What does “{title}” say about “{name}”?"

@@ -1,5 +1,6 @@
 """The figures of “Is it good?”: how often people are answered with evidence, how fast, at what cost, and what was not
-answered. Counts for administrators; of other people's questions only those that they reported themselves."""
+answered. Counts for administrators; of other people's questions only those that they reported themselves, where the administrator
+may read what the answer was made from."""
 
 from __future__ import annotations
 
@@ -60,7 +61,7 @@ def quality_for(administrator: User, since: datetime | None) -> Quality:
     answers = every.exclude(route__in=[SMALLTALK, HUMAN]).exclude(state=AnswerState.STOPPED)  # what was stopped says nothing
     states = dict(answers.order_by().values_list("state").annotate(Count("pk")))
     cited = Exists(Citation.objects.filter(answer=OuterRef("pk")))
-    reported = reported_everywhere(REPORTED_SHOWN)
+    reported = reported_everywhere(administrator, REPORTED_SHOWN)
     return Quality(
         since=since,
         answers=sum(states.values()),

@@ -1,7 +1,9 @@
-"""Questions for the first page. Each is offered only to those who may read the document that answers it."""
+"""Questions for the first page, and those that could be asked next. Each is offered only to those who may read the document that
+answers it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from django.contrib.auth.models import User
@@ -14,6 +16,9 @@ from ingestion.permissions import readable_documents
 SHOWN = 6
 LOOKED_AT = 20  # documents at once; many have no heading that could be asked about
 MOST_LOOKED_AT = 200
+FOLLOW_UPS_SHOWN = 3
+LEAST_WORDS = 2  # of a heading with a question mark that asks something by itself, and not “Found something?”
+QUESTION_WORDS = frozenset({"what", "who", "where", "when", "how", "why", "which"})
 
 
 def suggested_questions(user: User, *, corpora: Sequence[Corpus] = ()) -> list[str]:
@@ -45,3 +50,21 @@ def _questions_about(titles: dict[int, str]) -> dict[int, str]:
         if document_id not in questions and 4 < len(heading) <= 50 and heading != titles[document_id]:
             questions[document_id] = f"What does {titles[document_id]} say about {heading}?"
     return questions
+
+
+def next_questions(document: int, title: str, place: str) -> tuple[str, ...]:
+    """About the other sections of the document that answered, which the asker may read. `place`: the section that did."""
+    paths = Chunk.objects.filter(document=document).order_by("position").values_list("heading_path", flat=True)
+    opening = next((path[-1] for path in paths if path), "")  # the title or what stands below it
+    headings = list(dict.fromkeys(path[-1] for path in paths if path and path[-1] not in (place, opening)))
+    return tuple(question for heading in headings if (question := _question_about(heading, title)))[:FOLLOW_UPS_SHOWN]
+
+
+def _question_about(heading: str, title: str) -> str:
+    """A heading that is a question already, or one about it; empty for headings that name nothing."""
+    if heading.endswith("?"):
+        return heading if len(heading.split()) > LEAST_WORDS else ""
+    name = re.sub(r"^[\d.\s§]+", "", heading).rstrip(".:")
+    if len(name.split()) < 2 or len(name) > 50 or name.lower() in title.lower() or name.split()[0].lower() in QUESTION_WORDS:
+        return ""
+    return f"What does “{title}” say about “{name}”?"

@@ -70,6 +70,8 @@ def word_answer(item: PresentedAnswer) -> Wording:
 
 def why_not(item: PresentedAnswer) -> str:
     """For an answer that has no sentences."""
+    if item.is_wish and not item.escalation:
+        return "Nobody has been told yet. Open the conversation in the browser, and say there what it is about."
     if item.is_for_person:
         return "A person was asked." if item.escalation else "This looked like something for a person; nothing was searched."
     if item.state == AnswerState.ABSTAINED:

@@ -75,6 +75,7 @@ def _closing(item: PresentedAnswer) -> str:
         parts.append(why_not(item))
         if item.is_unsure:
             parts.append("\n".join(f"- This may be it: “{offer.quote}” ({_source(offer)})" for offer in item.offered))
+        parts.append(item.closest_hidden)
     return "\n\n".join(part for part in (*parts, item.help_in_distress) if part)
 
 

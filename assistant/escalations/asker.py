@@ -10,10 +10,13 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, QuerySet
 
 from assistant.escalations.models import Escalation, EscalationMessage
+from assistant.escalations.nearest import nearest_corpus
 from assistant.escalations.permissions import own_escalations
+from assistant.escalations.services import NOTE_CHARACTERS, has_question_before
 from assistant.models import Answer
 from ingestion.models import Corpus, Document
 from ingestion.permissions import AnyUser, readable_corpora, readable_documents
+from specialists.router.types import HUMAN
 
 ADMINISTRATORS = "the administrators"
 _MARKED = 100
@@ -72,6 +75,36 @@ def addressee(corpus: Corpus | None) -> str:
 
 def person_name(person: User | None) -> str:
     return (person.get_full_name() or person.get_username()) if person else "Someone who has left"
+
+
+@dataclass(frozen=True, slots=True)
+class AskForm:
+    """What the form says before anything is sent: to whom, and how many earlier questions may go along, if their box `is_ticked`.
+    `is_note_needed`: nothing else would say what it is about."""
+
+    to: str
+    earlier: int
+    is_ticked: bool
+    is_note_needed: bool
+    note_limit: int = NOTE_CHARACTERS
+
+
+def ask_form(answer: Answer, asker: User) -> AskForm:
+    """The box is not ticked where an earlier question is a matter of which nobody was to be told."""
+    earlier = Answer.objects.filter(conversation=answer.conversation_id, pk__lt=answer.pk)
+    turns = list(earlier.values_list("route", "refusal", "escalation"))
+    is_private = any(
+        refusal.get("is_crisis") or (route == HUMAN and not refusal.get("is_wish") and sent is None)
+        for route, refusal, sent in turns
+    )
+    is_note_needed = bool(answer.refusal.get("is_wish")) and not (turns and has_question_before(answer))
+    return AskForm(addressee(nearest_corpus(answer, asker)), len(turns), not is_private, is_note_needed)
+
+
+def wish_form(answer: Answer, viewer: User) -> AskForm | None:
+    """Of one's own wish for a person, which nobody has been told yet."""
+    is_own = answer.conversation.user_id == viewer.pk and not answer.conversation.is_common
+    return ask_form(answer, viewer) if is_own and answer.refusal.get("is_wish") else None
 
 
 @dataclass(frozen=True, slots=True)

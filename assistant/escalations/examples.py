@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from assistant.escalations.errors import EscalationError
 from assistant.escalations.models import Escalation, EscalationMessage
 from assistant.escalations.permissions import curated_corpora, curated_examples
-from assistant.golden.suggesting import reported_feedback
+from assistant.golden.suggesting import readable_reports
 from assistant.models import Answer, Feedback
 from ingestion.models import Chunk, Corpus, Document
 from ingestion.permissions import readable_chunks
@@ -68,10 +68,9 @@ def make_from_escalation(*, escalation: Escalation, curator: User) -> TrainingEx
 def feedback_to_use(curator: User) -> list[FeedbackToUse]:
     """The newest feedback on passages that the curator may use, without what is made into an example already.
 
-    Only what its sender has read to be shown: a thumb alone stays with the asker. All is read until there is enough, since
-    others' feedback may stand before it.
+    Only what its sender has read to be shown: a thumb alone stays with the asker. All is read until there is enough.
     """
-    rows = reported_feedback().prefetch_related("answer__citations").iterator(chunk_size=BATCH)
+    rows = readable_reports(curator)
     found: list[FeedbackToUse] = []
     while len(found) < FEEDBACK_SHOWN and (batch := list(islice(rows, BATCH))):
         found += _usable(batch, curator)

@@ -19,7 +19,7 @@ from assistant.models import Answer, AnswerState, Feedback
 from assistant.permissions import searchable_partitions
 from ingestion.models import Corpus, Document
 from ingestion.services import add_document
-from specialists.router.types import HUMAN
+from specialists.router.types import HUMAN, SMALLTALK
 
 MAX_OPEN_PER_PERSON = 10
 MAX_PER_DAY = 30
@@ -41,24 +41,32 @@ def _is_not_helpful(answer: Answer) -> bool:
     return Feedback.objects.filter(answer=answer, verdict=Feedback.Verdict.NOT_HELPFUL).exists()
 
 
-def ask_person(*, answer: Answer, asker: User, note: str = "", has_turns: bool = True) -> Escalation:
-    """The asker's own click. Of a mere wish for a person the note is the question, since nobody could answer the wish."""
+def has_question_before(answer: Answer) -> bool:
+    """Whether the turns before say what a wish for a person is about."""
+    earlier = Answer.objects.filter(conversation=answer.conversation_id, pk__lt=answer.pk).exclude(route=SMALLTALK)
+    return any(not refusal.get("is_wish") for refusal in earlier.values_list("refusal", flat=True))
+
+
+def ask_person(*, answer: Answer, asker: User, note: str = "", has_turns: bool = False) -> Escalation:
+    """The asker's own click; `has_turns` only where the asker was offered to send the earlier questions as well. Of a mere wish
+    for a person the note is the question, since nobody could answer the wish, unless the questions before it go along."""
     if not answer.refusal.get("is_wish"):
         return escalate(answer=answer, asker=asker, note=note, reason=reason_for(answer), has_turns=has_turns)
     question = _checked(note, NOTE_CHARACTERS)
-    if not question:
+    if not question and not (has_turns and has_question_before(answer)):
         raise EscalationError("no_question", "Say what it is about, so that the right person can answer.")
     return escalate(answer=answer, asker=asker, question=question, reason=reason_for(answer), has_turns=has_turns)
 
 
 def escalate(
-    *, answer: Answer, asker: User, question: str = "", note: str = "", reason: str, why: str = "", has_turns: bool = True
+    *, answer: Answer, asker: User, question: str = "", note: str = "", reason: str, why: str = "", has_turns: bool = False
 ) -> Escalation:  # fmt: skip
     """Send the answer's question to the owner of the nearest corpus, once: a second call gives the first one's escalation.
     `question` replaces the answer's own.
 
     `reason` is one of Escalation.Reason, `why` a sentence with the figures (a router's, for example; else made here);
-    `has_turns` sends the conversation's earlier questions along, and how the question was understood, which repeats them.
+    `has_turns` sends the conversation's earlier questions along, and how the question was understood, which repeats them: only
+    where the asker was offered it.
     Raises EscalationError when the answer is still being made and when too many questions of the asker wait.
     """
     if reason not in Escalation.Reason.values:

@@ -1,13 +1,16 @@
 """Questions that people have reported with their feedback, as candidates for golden questions.
 
-A conversation is its owner's alone. Only who says with a reason what is wrong with an answer shows its question, and the
-form says so; a thumb alone shows nothing. The answer itself is not shown.
+A conversation is its owner's alone. Only who says with a reason or in words what is wrong with an answer shows its question, to
+those who may read what the answer was made from, and the form says so; a thumb alone shows nothing. The answer itself is not
+shown here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
@@ -20,6 +23,7 @@ from ingestion.permissions import readable_documents
 
 LOOKED_AT = 300
 SHOWN = 12
+BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,34 @@ def reported_feedback() -> QuerySet[Feedback]:
     return rows.exclude(reason="", comment="").select_related("answer").order_by("-updated_at")
 
 
+def readable_reports(viewer: User) -> Iterator[Feedback]:
+    """What was reported of answers of which the viewer may read every document: those cited, else the one found first. Newest
+    first, read in batches, since others' may stand before what is the viewer's."""
+    rows = reported_feedback().prefetch_related("answer__citations").iterator(chunk_size=BATCH)
+    while batch := list(islice(rows, BATCH)):
+        yield from _readable(batch, viewer)
+
+
+def _readable(rows: Sequence[Feedback], viewer: User) -> list[Feedback]:
+    behind = {row.pk: _documents_behind(row) for row in rows}
+    named = {pk for ids in behind.values() for pk in ids}
+    readable = set(readable_documents(viewer).filter(pk__in=named).values_list("pk", flat=True))
+    return [row for row in rows if behind[row.pk] <= readable]
+
+
+def _documents_behind(row: Feedback) -> set[int]:
+    """With 0, which nobody may read, for one that was deleted."""
+    cited = {citation.document_id or 0 for citation in row.answer.citations.all()}
+    return cited or {item["document"] for item in row.answer.passages[:1] if "document" in item}
+
+
 def reported_in(corpus: Corpus, viewer: User) -> list[Reported]:
     """Reported questions whose answers cited or read documents of this corpus that the viewer may read, not golden yet."""
     known = set(GoldenQuestion.objects.filter(corpus=corpus).values_list("key", flat=True))
     may_be_its = Q(answer__refusal__corpus=corpus.pk) | Q(answer__citations__document__corpus=corpus)
     may_be_its |= Q(answer__state=AnswerState.ABSTAINED)  # the composer's refusals name no corpus
     rows = reported_feedback().filter(may_be_its).distinct().prefetch_related("answer__citations")
-    feedback = list(rows[:LOOKED_AT])
+    feedback = _readable(list(rows[:LOOKED_AT]), viewer)
     documents = {row.pk: documents_of(row) for row in feedback}
     named = {pk for ids in documents.values() for pk in ids}
     own = set(readable_documents(viewer).filter(corpus=corpus, pk__in=named).values_list("pk", flat=True))
@@ -58,8 +83,8 @@ def reported_in(corpus: Corpus, viewer: User) -> list[Reported]:
     return [item for item in found if key_of(item.question) not in known][:SHOWN]
 
 
-def reported_everywhere(limit: int) -> list[Reported]:
-    return [_reported(row) for row in reported_feedback()[:limit]]
+def reported_everywhere(viewer: User, limit: int) -> list[Reported]:
+    return [_reported(row) for row in islice(readable_reports(viewer), limit)]
 
 
 def documents_of(row: Feedback) -> set[int]:

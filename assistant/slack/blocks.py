@@ -12,7 +12,7 @@ from django.urls import reverse
 from assistant.models import AnswerState, Feedback
 from assistant.presentation import PresentedAnswer, PresentedCitation
 from assistant.slack.client import Message
-from assistant.slack.sentences import CUT, CUT_HERE, NO_EVIDENCE_HERE, STOPPED, WHAT_WAS_WRONG
+from assistant.slack.sentences import CUT, CUT_HERE, NO_EVIDENCE_HERE, STOPPED, WHAT_WAS_WRONG, WISH
 from assistant.slack.texts import escaped, link
 from assistant.wording import Wording, why_not, word_sentences
 
@@ -38,8 +38,8 @@ def answer_message(
     sections, is_cut = _sections(_atoms(wording, item.citations))
     blocks = [_section(text) for text in sections]
     blocks += [_context(text) for text in _notes(item, is_direct=is_direct, is_cut=is_cut)]
-    if has_buttons and item.is_final:
-        blocks.append(_buttons(item, is_share_offered=is_share_offered))
+    if has_buttons and item.is_final and not (item.is_wish and not item.escalation):
+        blocks.append(_buttons(item, is_direct=is_direct, is_share_offered=is_share_offered))
     return Message(escaped(wording.text[:NOTICE]), blocks)
 
 
@@ -59,6 +59,8 @@ def reasons_message(answer: int) -> Message:
 def _why_not(item: PresentedAnswer, *, is_direct: bool) -> str:
     if item.state == AnswerState.STOPPED:
         return STOPPED
+    if item.is_wish and not item.escalation:
+        return WISH
     is_nothing = item.state == AnswerState.ABSTAINED and not item.is_for_person and not item.is_unsure
     said = NO_EVIDENCE_HERE if is_nothing and not is_direct else why_not(item)
     offered = [f"This may be it: “{offer.quote}” ({_source(offer)})" for offer in item.offered] if item.is_unsure else []
@@ -93,7 +95,8 @@ def _whole_lines(lines: Iterable[str]) -> str:
     return "\n".join(kept)
 
 
-def _buttons(item: PresentedAnswer, *, is_share_offered: bool) -> dict[str, Any]:
+def _buttons(item: PresentedAnswer, *, is_direct: bool, is_share_offered: bool) -> dict[str, Any]:
+    """What was asked before goes to a person only with a button that says so, and only where it is the asker's own."""
     is_answered, answer = item.state == AnswerState.ANSWERED, str(item.id)
     elements = (
         [_button("helpful", "Helpful", answer), _button("not_helpful", "Not helpful", answer)]
@@ -102,6 +105,8 @@ def _buttons(item: PresentedAnswer, *, is_share_offered: bool) -> dict[str, Any]
     )
     if item.escalation is None and not item.is_short_reply:
         elements.append(_button("ask_person", "Ask a person", answer))
+        if is_direct and item.standalone_question:
+            elements.append(_button("ask_person:turns", "Ask with my earlier questions", f"{answer}:turns"))
     if is_share_offered and is_answered:
         elements.append(_button("share", "Share with the channel", answer))
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 
 from assistant.escalations.errors import EscalationError
-from assistant.escalations.services import escalate, reason_for
+from assistant.escalations.services import ask_person
 from assistant.models import Answer, Door, Feedback
 from assistant.presentation import present_answer
 from assistant.services import record_feedback
@@ -15,7 +15,7 @@ from assistant.slack.client import Message, SlackClient
 from assistant.slack.models import Outcome
 from assistant.slack.people import Directory
 from assistant.slack.places import find_place, may_all_read
-from assistant.slack.sentences import GONE, HELPFUL, NOT_SHARED, ONLY_ASKER, NotAnsweredError
+from assistant.slack.sentences import GONE, HELPFUL, NOT_SHARED, ONLY_ASKER, WISH, NotAnsweredError
 
 
 def work_button(client: SlackClient, claim: Claim) -> None:
@@ -35,7 +35,10 @@ def _press(client: SlackClient, claim: Claim) -> None:
     if action == "share":
         _share(client, claim, directory, answer)
         return
-    _say(client, claim, _ask_person(answer, person) if action == "ask_person" else _give_opinion(answer, person, action, reason))
+    if action == "ask_person":
+        _say(client, claim, _ask_person(answer, person, has_turns=reason == "turns"))
+    else:
+        _say(client, claim, _give_opinion(answer, person, action, reason))
     finish(claim, Outcome.RECORDED)
 
 
@@ -58,11 +61,12 @@ def _give_opinion(answer: Answer, person: User, action: str, reason: str) -> Mes
     return reasons_message(answer.pk) if action == "not_helpful" else plain(HELPFUL)
 
 
-def _ask_person(answer: Answer, person: User) -> Message:
-    """The questions before it go along where they are all the asker's own."""
-    has_turns = not answer.conversation.is_common
+def _ask_person(answer: Answer, person: User, *, has_turns: bool) -> Message:
+    """`has_turns`: by the button that says so, and only where the questions before it are all the asker's own."""
+    if answer.refusal.get("is_wish"):
+        return plain(WISH)
     try:
-        escalate(answer=answer, asker=person, reason=reason_for(answer), has_turns=has_turns)
+        ask_person(answer=answer, asker=person, has_turns=has_turns and not answer.conversation.is_common)
     except EscalationError as error:
         return plain(error.public_message)
     item = present_answer(answer, person).escalation

@@ -59,13 +59,17 @@ ANSWERED_ALREADY = "I have answered this message already: the answer is in its t
 ALREADY_ASKED = "Somebody has asked me to answer this message already: the answer comes in its thread."
 NOT_SURE = "The answer was not sure enough for a channel that answers by itself."
 TOLD_ALONE = "Told to the asker alone."
+WISH = "Nobody has been told yet. Ask your question: “Ask a person” under its answer sends it to somebody who can help."
 WELCOME = "What would you like to know?"
 KILLER = "Working on it stopped the worker three times."
 
 ONLY_ASKER = "Only the person who asked can do this."
 GONE = "This answer is not there any more."
 HELPFUL = "Thank you. Your opinion was recorded."
-WHAT_WAS_WRONG = "Recorded. What was wrong with it?"
+WHAT_WAS_WRONG = (
+    "Recorded. What was wrong with it? With a reason, your question is shown, without your name, to people who look after the "
+    "documents and may read what the answer was made from; if a language model wrote the answer, so is the answer."
+)
 NOT_SHARED = "Not everybody in this channel may read the sources of this answer, so it stays with you."
 CUT = "The answer is longer than Slack shows."
 CUT_HERE = "The answer is longer than Slack shows. Ask me in a direct message for all of it."

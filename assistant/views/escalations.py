@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -9,12 +11,11 @@ from django.urls import reverse
 from django_htmx.http import reswap, retarget
 
 from assistant.escalations import services
-from assistant.escalations.asker import addressee, asked_people
+from assistant.escalations.asker import ask_form, asked_people
 from assistant.escalations.errors import EscalationError
 from assistant.escalations.models import Escalation
-from assistant.escalations.nearest import nearest_corpus
 from assistant.escalations.permissions import get_own_escalation_for
-from assistant.escalations.services import NOTE_CHARACTERS, mark_seen, take_stand
+from assistant.escalations.services import mark_seen, take_stand
 from assistant.models import Answer
 from assistant.permissions import get_answer_for
 from assistant.presentation import present_answer
@@ -26,11 +27,11 @@ def ask_person(request: PersonRequest, answer_id: int) -> HttpResponse:
     own = get_answer_for(request.user, answer_id)
     if request.method != "POST":
         return _form(request, own)
-    note, has_turns = request.POST.get("note", ""), "turns" in request.POST or "turns_offered" not in request.POST
+    note, has_turns = request.POST.get("note", ""), "turns" in request.POST  # no tick: not offered, or not wanted
     try:
         services.ask_person(answer=own, asker=request.user, note=note, has_turns=has_turns)
     except EscalationError as error:
-        return _form(request, own, note=note, error=error.public_message)
+        return _form(request, own, note=note, has_turns=has_turns, error=error.public_message)
     return _answer(request, own)
 
 
@@ -91,15 +92,16 @@ def _answer(request: PersonRequest, own: Answer) -> HttpResponse:
     return render(request, "assistant/_answer.html", {"item": present_answer(own, request.user)})
 
 
-def _form(request: PersonRequest, own: Answer, *, note: str = "", error: str = "") -> HttpResponse:
+def _form(
+    request: PersonRequest, own: Answer, *, note: str = "", has_turns: bool | None = None, error: str = ""
+) -> HttpResponse:  # fmt: skip
+    """With what was typed and ticked, where it was sent once."""
     item = present_answer(own, request.user)
     if item.escalation is not None:
         return redirect(turn_url(own)) if not request.htmx else render(request, "assistant/_asked.html", {"item": item})
-    earlier = Answer.objects.filter(conversation=own.conversation_id, pk__lt=own.pk).count()
-    context = {
-        "item": item, "to": addressee(nearest_corpus(own, request.user)), "earlier": earlier, "note": note, "error": error,
-        "note_limit": NOTE_CHARACTERS,
-    }  # fmt: skip
+    form = ask_form(own, request.user)
+    form = form if has_turns is None else replace(form, is_ticked=has_turns)
+    context = {"item": item, "form": form, "note": note, "error": error}
     template = "assistant/_ask_person.html" if request.htmx else "assistant/ask_person.html"
     response = render(request, template, context, status=422 if error else 200)
     return reswap(retarget(response, f"#asked-{own.pk}"), "innerHTML")

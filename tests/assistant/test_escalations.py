@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
+from markdown_it import MarkdownIt
 
 from assistant.escalations import services
 from assistant.escalations.handing import hand_to_person
@@ -154,11 +155,11 @@ def test_it_hides_from_the_owner_what_an_answer_quotes_of_others_documents(world
 def test_it_sends_the_questions_before_it_only_when_wanted_and_never_those_after(world: World) -> None:
     world.answer = world.ask("And who approves it?")
     world.ask("Am I about to be dismissed?")
-    page = text_of(client_of(world.people.olga), item_url(world.send(turns_offered="1", turns="1")))
+    page = text_of(client_of(world.people.olga), item_url(world.send(turns="1")))
     assert "Fredonia" in page
     assert "dismissed" not in page
     Escalation.objects.all().delete()
-    page = text_of(client_of(world.people.olga), item_url(world.send(turns_offered="1")))
+    page = text_of(client_of(world.people.olga), item_url(world.send()))
     assert "Fredonia" not in page
 
 
@@ -231,24 +232,29 @@ def test_it_keeps_the_words_of_one_who_owns_nothing_any_more(world: World) -> No
 
 def test_it_sends_how_a_question_was_understood_only_with_the_earlier_ones(world: World) -> None:
     Answer.objects.filter(pk=world.answer.pk).update(standalone_question="Rebate after my divorce: when is it paid?")
-    escalation = world.send(turns_offered="1")
+    escalation = world.send()
     assert "divorce" not in text_of(client_of(world.people.olga), item_url(escalation))
     assert not escalation.has_turns
     escalation.delete()
-    escalation = world.send(turns_offered="1", turns="1")
+    escalation = world.send(turns="1")
     assert "divorce" in text_of(client_of(world.people.olga), item_url(escalation))
 
 
 @pytest.mark.parametrize(
-    ("intent", "probability", "is_crisis", "is_sent"),
-    [("human", 0.9, False, True), ("human", 0.42, False, False), ("sensitive", 0.9, False, False), ("human", 0.9, True, False)],
+    ("intent", "is_crisis", "rule", "is_sent"),
+    [
+        ("human", False, None, False),
+        ("sensitive", False, None, False),
+        ("human", True, None, False),
+        ("human", False, "“human”", True),
+    ],
 )
-def test_it_hands_over_by_itself_only_what_asks_for_a_person(
-    world: World, intent: str, probability: float, is_crisis: bool, is_sent: bool
+def test_it_hands_over_by_itself_only_what_a_rule_sends(
+    world: World, intent: str, is_crisis: bool, rule: str | None, is_sent: bool
 ) -> None:  # fmt: skip
-    decision = Decision(intent, probability, "neutral", "normal", ("human",), None, "Sure.", is_crisis=is_crisis)
+    decision = Decision(intent, 0.9, "neutral", "normal", ("human",), rule, "Sure.", is_crisis=is_crisis)
     assert hand_to_person(world.ask("Talk to a human"), decision) is is_sent
-    assert Escalation.objects.exists() is is_sent
+    assert list(Escalation.objects.values_list("has_turns", flat=True)) == [False] * is_sent
 
 
 # --- Who sees it ------------------------------------------------------------------------------------------------------
@@ -366,6 +372,9 @@ def test_it_goes_back_to_the_owner_when_it_did_not_help_yet(world: World) -> Non
     escalation = world.send()
     world.reply(escalation, "In spring.")
     stand = reverse("assistant:take_stand", args=[world.answer.pk])
+    page = world.thread()
+    assert page.count("Ask again</button>") + page.count('aria-label="Ask again"') == 1, "that is to ask the documents anew"
+    assert "Send it back</button>" in page
     client_of(world.people.ben).post(stand, {"helpful": "0", "text": "Which month?"})
     inbox = text_of(client_of(world.people.olga), reverse("assistant:inbox"))
     assert "Asked again" in inbox
@@ -374,6 +383,30 @@ def test_it_goes_back_to_the_owner_when_it_did_not_help_yet(world: World) -> Non
     client_of(world.people.ben).post(stand, {"helpful": "1"})
     assert "You said that this helped." in world.thread()
     assert "It helped" in text_of(client_of(world.people.olga), item_url(escalation))
+
+
+def test_it_exports_what_both_said_in_turn(world: World) -> None:
+    escalation = world.send(note="It is about the contract of May.")
+    world.reply(escalation, "In spring.")
+    stand = reverse("assistant:take_stand", args=[world.answer.pk])
+    client_of(world.people.ben).post(stand, {"helpful": "0", "text": "Which month?"})
+    world.reply(escalation, "March.", version=2)
+    export = text_of(client_of(world.people.ben), reverse("assistant:export_conversation", args=[world.conversation.pk]))
+    said = ["ben wrote: It is about the contract of May.", "olga replied: In spring.", "ben wrote: Which month?"]
+    assert "\n\n".join([*said, "olga replied: March."]) in export
+
+
+def test_it_exports_a_reply_as_text(world: World) -> None:
+    hostile = "<b>Now</b> <script>x()</script> ![see](https://evil.example/x) \\<i> &lt;u&gt; `code`\n# A title\n```\n~~~"
+    world.reply(world.send(), hostile)
+    export = text_of(client_of(world.people.ben), reverse("assistant:export_conversation", args=[world.conversation.pk]))
+    assert "&lt;b&gt;Now&lt;/b&gt; &lt;script&gt;" in export
+    assert "<" not in export
+    assert "\n# A title" not in export
+    assert "\n```" not in export and "\n~~~" not in export
+    html = MarkdownIt("commonmark", {"html": True}).render(export)
+    assert "&lt;script&gt;x()&lt;/script&gt;" in html and "![see](https://evil.example/x)" in html, "it reads as it was typed"
+    assert not {tag for tag in ("<script", "<img", "<i>", "<u>", "<code", "<pre") if tag in html}
 
 
 def test_it_gives_the_waiting_page_the_reply(world: World) -> None:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from assistant.escalations import examples
 from assistant.escalations.examples import make_from_feedback
 from assistant.escalations.models import Escalation
-from assistant.models import Conversation, Feedback
+from assistant.models import Answer, Conversation, Feedback
 from assistant.services import record_feedback
 from ingestion.models import Chunk, Corpus
 from ingestion.services import delete_document
@@ -78,6 +78,42 @@ def test_it_offers_feedback_that_much_newer_feedback_on_others_documents_stands_
     assert offered == [own[2].pk, own[1].pk], "the newest of what Olga may use, as many as are shown"
     examples.make_from_feedback(feedback=own[2], curator=world.people.olga)
     assert [item.id for item in examples.feedback_to_use(world.people.olga)] == [own[1].pk, own[0].pk]
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_it_shows_a_report_on_no_page_to_who_may_not_read_its_documents(world: World, is_refused: bool) -> None:
+    """Ada administers and may read the Handbook alone; the answer has its leave and the Sales corpus's rebates."""
+    quotes = [(world.leave, LEAVE), (world.rebates, REBATE)]
+    answer = make_answered(world.people.ben, "When are rebates paid?", [] if is_refused else quotes)
+    Answer.objects.filter(pk=answer.pk).update(passages=world.passages, state="abstained" if is_refused else "answered")
+    said = {"verdict": "not_helpful", "reason": "wrong", "comment": "It is May."}
+    client_of(world.people.ben).post(reverse("assistant:feedback", args=[answer.pk]), said)
+    ada = client_of(world.people.ada)
+    pages = [reverse("assistant:quality"), reverse("assistant:examples"), reverse("assistant:golden", args=["handbook"])]
+    for page in pages:
+        shown = text_of(ada, page)
+        assert "When are rebates paid?" not in shown
+        assert "It is May." not in shown
+    world.people.ada.groups.add(world.people.sales)
+    assert "It is May." in text_of(ada, pages[0])
+    assert "It is May." in text_of(ada, pages[1])
+
+
+@pytest.mark.parametrize(
+    ("said", "is_shown"),
+    [({"reason": "", "comment": " \n"}, False), ({"reason": "wrong"}, True), ({"comment": "It is May."}, True)],
+)
+def test_it_shows_a_report_exactly_where_the_form_says_so(world: World, said: dict[str, str], is_shown: bool) -> None:
+    answer = make_answered(world.people.ben, "When are rebates paid?", [(world.rebates, REBATE)])
+    answer.citations.update(passage_id=world.passages[0]["passage"])
+    form = {"verdict": "not_helpful", "explained": "1", **said}
+    client_of(world.people.ben).post(reverse("assistant:feedback", args=[answer.pk]), form)
+    world.people.ada.groups.add(world.people.sales)
+    pages = {"quality": [], "golden": ["sales"], "examples": []}
+    for name, where in pages.items():
+        page = text_of(client_of(world.people.ada), reverse(f"assistant:{name}", args=where))
+        assert ("When are rebates paid?" in page) is is_shown
+        assert "ben" not in page.split("<main")[1]
 
 
 def test_it_makes_an_example_of_a_reply_once(world: World, replied: Escalation) -> None:

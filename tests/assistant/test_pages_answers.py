@@ -130,6 +130,8 @@ def test_it_asks_for_a_reason_when_an_answer_did_not_help(people: People, answer
     form = client.post(url, {"verdict": "not_helpful"}, headers=HTMX).content.decode()
     assert "What is wrong with it?" in form
     assert "The source is outdated" in form
+    assert "With a reason or a text, your question and what you send here are shown" in form
+    assert "With neither, nothing is shown." in form
     reason = {"verdict": "not_helpful", "reason": "outdated", "comment": " 2023! ", "explained": "1"}
     thanks = client.post(url, reason, headers=HTMX).content.decode()
     assert "What is wrong with it?" not in thanks

@@ -198,7 +198,9 @@ def test_feedback_asks_why_and_keeps_the_reason(on: People) -> None:
     row = answered(on.ben)
     ben = signed_in(on.ben)
     path = f"/widget/answers/{row.pk}/feedback"
-    assert "What is wrong with it?" in ben.post(path, {"verdict": "not_helpful"}).content.decode()
+    asked = ben.post(path, {"verdict": "not_helpful"}).content.decode()
+    assert "What is wrong with it?" in asked
+    assert "With a reason, your question is shown" in asked, "who gives one knows what it does"
     assert "Thank you" in ben.post(path, {"verdict": "not_helpful", "reason": "outdated"}).content.decode()
     assert Feedback.objects.values_list("verdict", "reason").get() == ("not_helpful", "outdated")
     assert ben.post(path, {"verdict": "great"}).status_code == 422

@@ -10,10 +10,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from assistant.escalations.models import Escalation
 from assistant.escalations.services import reply
 from assistant.events import Routed, Sentence
 from assistant.limits.editing import set_limit
 from assistant.models import Answer, Conversation, Feedback
+from assistant.presentation import present_answer
+from assistant.slack.blocks import answer_message
 from assistant.slack.models import SlackEvent
 from assistant.slack.sentences import (
     BROKEN,
@@ -423,6 +426,7 @@ def test_only_the_asker_can_judge_an_answer(slack: Workspace) -> None:
     assert HELPFUL in slack.slack.called("response")[-1].words
     slack.press("not_helpful", answer)
     assert "What was wrong" in slack.slack.called("response")[-1].words
+    assert "With a reason, your question is shown" in slack.slack.called("response")[-1].words
     slack.press("reason:outdated", f"{answer}:outdated", thread_ts="100.1")
     told = slack.slack.called("chat.postEphemeral")[-1]
     assert (told.fields["user"], told.fields["thread_ts"], HELPFUL in told.words) == ("UBEN", "100.1", True)
@@ -452,6 +456,32 @@ def test_a_person_can_be_asked(slack: Workspace) -> None:
     assert not answer.escalation.has_news
     assert ben.post(f"{page}/stand", {"helpful": "1"}, follow=True).redirect_chain[-1][0] == page
     assert "You said that this helped." in ben.get(page).content.decode()
+
+
+def test_a_wish_for_a_person_tells_nobody_and_says_how(slack: Workspace) -> None:
+    slack.send(slack.direct(LEAVE_QUESTION))
+    slack.send(slack.direct("I want to talk to a human please", ts="200.2"))
+    assert not Escalation.objects.exists()
+    assert "Nobody has been told yet." in slack.slack.said()
+    wish = Answer.objects.latest("pk")
+    slack.press("ask_person", str(wish.pk))  # from a message of before
+    assert not Escalation.objects.exists()
+
+
+def test_earlier_questions_go_to_a_person_only_by_the_button_that_says_so(slack: Workspace) -> None:
+    slack.send(slack.direct(LEAVE_QUESTION))
+    slack.send(slack.direct("And in Porto?", ts="200.2"))
+    answer = Answer.objects.latest("pk")
+    slack.press("ask_person", str(answer.pk))
+    sent = Escalation.objects.get()
+    assert (sent.has_turns, sent.standalone_question) == (False, "")
+    sent.delete()
+    Answer.objects.filter(pk=answer.pk).update(standalone_question="How many days of leave in Porto?")
+    item = present_answer(answer, slack.people.ben)
+    assert "Ask with my earlier questions" in str(answer_message(item, is_direct=True).blocks)
+    assert "Ask with my earlier questions" not in str(answer_message(item, is_direct=False).blocks)
+    slack.press("ask_person:turns", f"{answer.pk}:turns")
+    assert Escalation.objects.get().has_turns
 
 
 def test_an_owner_marks_a_corpus_for_slack_in_its_settings(slack: Workspace) -> None:
