@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import F
@@ -10,7 +10,12 @@ from django.db.models import F
 from ingestion.models import Chunk, Document, DocumentState, Partition, PendingRemoval
 from retrieval.passages import Passage
 
-BATCH = 2000
+BATCH = 500
+Progress = Callable[[str, int, int], None]
+
+
+def _nobody_looks(key: str, done: int, total: int) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +27,9 @@ class Finding:
     message: str
 
 
-def verify(*, repair: bool = False) -> list[Finding]:
-    """All differences, found before the repair. After a repair a second call finds none."""
+def verify(*, repair: bool = False, progress: Progress = _nobody_looks) -> list[Finding]:
+    """All differences, found before the repair. After a repair a second call finds none. `progress` is told, while a partition is
+    mended, its key, how many passages are written again and of how many."""
     from retrieval.indexing import drop_partition, list_partitions
 
     known = {partition.key: partition for partition in Partition.objects.all()}
@@ -36,7 +42,7 @@ def verify(*, repair: bool = False) -> list[Finding]:
         found = list(_verify_partition(key, partition))
         findings += found
         if repair and found:
-            _repair(key, partition, {finding.code for finding in found})
+            _repair(key, partition, {finding.code for finding in found}, progress)
     return findings
 
 
@@ -66,7 +72,7 @@ def _verify_partition(key: str, partition: Partition) -> Iterator[Finding]:
         yield Finding(key, "ready_without_passages", f"{count} ready documents have no passages.")
 
 
-def _repair(key: str, partition: Partition, codes: set[str]) -> None:
+def _repair(key: str, partition: Partition, codes: set[str], progress: Progress) -> None:
     from retrieval.indexing import drop_partition, partition_ids, remove_passages
 
     if "unsound" in codes:
@@ -76,14 +82,14 @@ def _repair(key: str, partition: Partition, codes: set[str]) -> None:
         empty.update(state=DocumentState.QUEUED, attempts=0)
     live = set(_live_chunks(partition))
     dense, lexical = partition_ids(key)
-    _add(key, sorted(live - (dense & lexical)))
+    _add(key, sorted(live - (dense & lexical)), progress)
     orphans = sorted((dense | lexical) - set(Chunk.objects.filter(document__partition=partition).values_list("pk", flat=True)))
     if orphans:
         remove_passages(key, orphans)
     PendingRemoval.objects.filter(partition_key=key, passage_id__in=orphans[:500]).delete()
 
 
-def _add(key: str, ids: Sequence[int]) -> None:
+def _add(key: str, ids: Sequence[int], progress: Progress) -> None:
     """Embed these passages again and write them."""
     from retrieval.builds import get_search_embedder
     from retrieval.indexing import write_passages
@@ -94,3 +100,4 @@ def _add(key: str, ids: Sequence[int]) -> None:
         embedder = get_search_embedder()
         vectors = embedder.embed_passages([passage.searchable_text for passage in passages])
         write_passages(key, add=passages, vectors=vectors, embedder=embedder.name)
+        progress(key, min(len(ids), start + BATCH), len(ids))

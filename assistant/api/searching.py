@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django.http import HttpRequest
@@ -15,7 +16,7 @@ from assistant.limits.using import allowances
 from assistant.presentation import place
 from assistant.searching import FoundPassage, search_passages
 from assistant.services import plain_text
-from ingestion.filters import FilterError
+from ingestion.filters import FilterError, Filters
 from ingestion.reading import reading_url
 from retrieval.errors import RetrievalError
 
@@ -27,6 +28,17 @@ class SearchRequest(BaseModel):
     query: str = Field(min_length=1, max_length=MAX_QUERY, pattern=r"\S")
     corpora: list[str] = Field(default=[], description="names of corpora; none searches all that may be read")
     top_k: int = Field(default=10, ge=1, le=100)
+    types: list[str] = Field(default=[], description="formats, as in pdf or word")
+    owners: list[str] = Field(default=[], description="the corpus's owner, by username or name")
+    tags: list[str] = Field(default=[], description="tags, as owners put them on documents")
+    titles: list[str] = Field(default=[], description="words of the title or the file's name")
+    after: date | None = Field(default=None, description="changed on this day or later")
+    before: date | None = Field(default=None, description="changed before this day")
+
+    def filters(self) -> Filters:
+        """Of several values of one kind any counts; of several kinds all do."""
+        lists = {name: tuple(plain_text(item) for item in getattr(self, name)) for name in ("types", "owners", "tags", "titles")}
+        return Filters(**lists, after=self.after, before=self.before)
 
 
 class PassageOut(Schema):
@@ -80,7 +92,9 @@ def search(request: HttpRequest, body: SearchRequest) -> dict[str, Any]:
         raise ApiError(400, "empty", "Type something to search for.", param="query")
     corpora = named_corpora(asked.token, body.corpora, param="corpora")
     try:
-        found = search_passages(user=asked.token.user, query=query, corpora=corpora, top_k=body.top_k)
+        found = search_passages(
+            user=asked.token.user, query=query, corpora=corpora, filters=body.filters(), top_k=body.top_k
+        )  # fmt: skip
     except RetrievalError as error:
         raise ApiError(503, error.code, error.public_message) from None
     except FilterError as error:

@@ -68,7 +68,8 @@ async def search(
     corpora: Corpora = [],  # noqa: B006 - the default of a tool's schema; never changed
     top_k: Annotated[int, Field(ge=1, le=MOST_PASSAGES, description="how many passages at most")] = 8,
 ) -> CallToolResult:
-    """Find passages, best first, without an answer."""
+    """Find passages, best first, without an answer. Words such as type:pdf title:"travel" tag:leave owner:olga after:2025-01-31
+    before:2026 in the query narrow it to documents that are so."""
 
     def find() -> list[dict[str, Any]]:
         token, words = token_for("search"), " ".join(plain_text(query).split())

@@ -121,3 +121,8 @@ def test_it_names_the_mistake_in_a_search(people: People, headers: dict[str, str
     assert said(corpora=["sales"]) == "You may read no corpus “sales”. You may read Handbook."
     assert "You may search Handbook." in said(query="leave corpus:sales", corpora=["handbook"])
     assert "The quotation mark after title: is never closed" in said(query='title:"trav leave')
+    assert said(owners=["nosuch"]).startswith("There is no owner “nosuch”")
+    assert said(types=["wrod"]).startswith("There is no type “wrod”")
+    assert "has the tag “nosuch”" in said(tags=["nosuch"])
+    assert "either as an argument or in the query" in said(query="leave type:md", types=["md"])
+    assert "after" in said(after="soon")

@@ -175,13 +175,17 @@ def test_it_tags_a_folder_that_is_imported(sales: Corpus, tmp_path: Path) -> Non
 
 def test_it_tags_by_the_api(people: People, sales: Corpus) -> None:
     output = io.StringIO()
-    call_command("create_token", "olga", "--name", "build", "--scopes", "read,manage", "--json", stdout=output)
+    call_command("create_token", "olga", "--name", "build", "--scopes", "read,search,manage", "--json", stdout=output)
     client = Client(headers={"Authorization": f"Bearer {json.loads(output.getvalue())['token']}"})
     url = reverse("api:corpus_documents", args=[sales.slug])
     added = client.post(f"{url}?tags=hr,%20Leave", {"file": SimpleUploadedFile("a.md", b"Some words.")}).json()
     assert added["document"]["tags"] == ["hr", "Leave"]
     tags = reverse("api:document_tags", args=[added["document"]["id"]])
     assert client.put(tags, {"tags": ["travel"]}, content_type="application/json").json()["tags"] == ["travel"]
+    add(sales, "b.md", "Other words.")
+    work_until_empty()
+    found = client.post(reverse("api:search"), {"query": "words", "tags": ["TRAVEL"]}, content_type="application/json").json()
+    assert [row["source_name"] for row in found["passages"]] == ["a.md"]
     refused = client.put(tags, {"tags": ["x" * 41]}, content_type="application/json")
     assert refused.status_code == 400 and "at most 40" in refused.json()["error"]["message"]
-    assert [row["tags"] for row in client.get(url).json()["documents"]] == [["travel"]]
+    assert [row["tags"] for row in client.get(url).json()["documents"]] == [["travel"], []]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
 
 from ingestion.verification import verify
 
@@ -20,7 +22,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, repair: bool, **options: Any) -> None:
-        findings = verify(repair=repair)
+        with tqdm(desc="Mending", unit="passage", file=sys.stderr, disable=not repair) as bar:
+
+            def show(key: str, done: int, total: int) -> None:
+                bar.set_description(key, refresh=False)
+                bar.total, bar.n = total, done
+                bar.refresh()
+
+            findings = verify(repair=repair, progress=show)
         left = verify() if repair else findings
         if options["json"]:
             report = {"findings": [asdict(finding) for finding in findings], "left": [asdict(finding) for finding in left]}
