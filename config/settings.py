@@ -272,7 +272,7 @@ JUDGE_MODEL: dict[str, Any] = {
     },
 }
 # Fine-tuning: of which model, where, on how many GPUs, and whether the embedded worker starts the trainer or another host does.
-FINETUNING_BASE = env_str("FINETUNING_BASE", _model_folder)
+FINETUNING_BASE = env_str("FINETUNING_BASE") or _model_folder
 FINETUNING_DEVICE = env_str("FINETUNING_DEVICE", "auto")
 FINETUNING_DEVICES = env_int("FINETUNING_DEVICES", 1, minimum=1)
 FINETUNING_EMBEDDED = env_bool("FINETUNING_EMBEDDED", default=True)

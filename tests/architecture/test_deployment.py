@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from assistant.management.commands.serve import web_command
+from config.celery import app
 from tests.environment import ROOT
 
 
@@ -52,6 +54,26 @@ def test_it_serves_in_the_container_as_it_does_in_the_tests() -> None:
     assert services["web"]["command"] == command
     assert f"CMD {json.dumps(command)}" in (ROOT / "Dockerfile").read_text()
     assert services["worker-gpu"]["command"] == services["worker"]["command"]
+    assert services["trainer-gpu"]["command"] == services["trainer"]["command"]
+
+
+def queues_of(command: list[str]) -> set[str]:
+    """Which queues a service's command works: without the option, Celery's own one."""
+    if "celery" not in command:
+        return set()
+    options = [command[place + 1] for place, word in enumerate(command) if word in ("-Q", "--queues")]
+    return set(",".join(options).split(",")) if options else {app.conf.task_default_queue}
+
+
+@pytest.mark.parametrize("profile", ["", "gpu"])
+def test_it_has_a_service_for_every_queue_and_none_works_what_it_should_leave(profile: str, settings: Any) -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    started = {name: service for name, service in services.items() if service.get("profiles", [""]) == [profile]}
+    worked = [queue for service in started.values() for queue in queues_of(service.get("command", []))]
+    options = [entry.get("options", {}) for entry in settings.CELERY_BEAT_SCHEDULE.values()]
+    routes = [*settings.CELERY_TASK_ROUTES.values(), *options]
+    used = {app.conf.task_default_queue, *(route["queue"] for route in routes if "queue" in route)}
+    assert sorted(worked) == sorted(used)  # each by one service: a training never holds up the documents
 
 
 @pytest.mark.parametrize("name", ["vllm", "llama-server"])
@@ -69,7 +91,8 @@ def test_it_keeps_a_model_server_inside_and_pinned(name: str) -> None:
 def test_it_passes_the_settings_of_a_model_server_on_and_starts_without_one() -> None:
     environment = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["x-application"]["environment"]
     settings = (ROOT / "config/settings.py").read_text()
-    passed = {name: value for name, value in environment.items() if name.startswith("LANGUAGE_MODEL_")}
+    passed = {name: value for name, value in environment.items() if re.match("LANGUAGE_MODEL_|FINETUNING_|JUDGE_MODEL_", name)}
+    assert {"FINETUNING_BASE", "FINETUNING_DEVICE", "JUDGE_MODEL_URL", "JUDGE_MODEL_NAME"} <= passed.keys()
     assert passed["LANGUAGE_MODEL_URL"] == "${LANGUAGE_MODEL_URL:-}"
     assert all(f'"{name}"' in settings and value.startswith(f"${{{name}:-") for name, value in passed.items())
     numbers = {name: value for name, value in passed.items() if f'env_int("{name}"' in settings}
