@@ -239,6 +239,7 @@ _MODEL_SERVER: dict[str, Any] = {
         "url": _model_url,
         "model": env_str("LANGUAGE_MODEL_NAME", "default"),
         "adapters": env_list("LANGUAGE_MODEL_ADAPTERS", []),
+        "adapters_at": env_str("LANGUAGE_MODEL_ADAPTERS_AT"),
         "key": env_secret("LANGUAGE_MODEL_KEY"),
         "window": _model_window,
         "networks": env_list("LANGUAGE_MODEL_NETWORKS", _PRIVATE_NETWORKS),

@@ -24,6 +24,7 @@ from specialists.language_models.breaker import Breaker
 from specialists.language_models.guarding import Pieces, guarded
 from specialists.language_models.line import Line
 from specialists.language_models.marks import without_marks
+from specialists.language_models.runtime_adapters import RuntimeAdapters
 from specialists.language_models.types import (
     CUT,
     SCHEMA_REFUSED,
@@ -44,6 +45,7 @@ LONGEST_S = 180.0  # with the time in line, less than the lease of an answer
 TRIES = 3
 WAIT_S = 0.3  # before the second try, with jitter; doubled before the third
 LONGEST_WAIT_S = 2.0
+UNKNOWN = "model_unknown"
 NOT_BEGUN = frozenset({429, 503})
 NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 SERVER_ERROR = 500
@@ -56,17 +58,19 @@ DONE = "[DONE]"
 
 class OpenAIServer:
     """`url` ends in /v1; `model` and `adapters` as the server calls them; `timeout_s` without a piece of text ends a request,
-    LONGEST_S ends it in any case. `schemas`: whether it is asked for answers of a JSON schema, until it refuses or ignores one.
+    LONGEST_S ends it in any case. `adapters_at`: where the server sees the adapters' folder, if it loads adapters while it
+    runs. `schemas`: whether it is asked for answers of a JSON schema, until it refuses or ignores one.
     Raises SpecialistError for an address that is not inside."""
 
     def __init__(  # noqa: PLR0913 - each is a setting
         self, *, url: str, model: str, key: str = "", window: int = 8192, networks: Sequence[str] = ("127.0.0.0/8",),
         tokenizer: str = "", requests: int = 4, timeout_s: float = 60.0, adapters: Sequence[str] = (),
-        schemas: bool = True,
+        adapters_at: str = "", schemas: bool = True,
     ) -> None:  # fmt: skip
         self.name = model
         self.window = window
-        self.adapters = tuple(adapters)
+        self._listed = tuple(adapters)
+        self._runtime = RuntimeAdapters(adapters_at, self._ask_for_adapter)
         self.url = url.rstrip("/")
         self.networks = read_networks(networks)
         self.line = Line(requests)
@@ -87,6 +91,15 @@ class OpenAIServer:
     def takes_schemas(self) -> bool:
         """See LanguageModel. What the server showed is known until the next start."""
         return self._takes_schemas
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """See LanguageModel."""
+        return tuple(dict.fromkeys((*self._listed, *self._runtime.names)))
+
+    def load_adapter(self, name: str) -> bool:
+        """See AdapterLoader."""
+        return self._runtime.load(name)
 
     def generate(
         self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "", schema: Schema | None = None
@@ -177,8 +190,29 @@ class OpenAIServer:
         if response.status_code == httpx.codes.OK:
             return response, 0.0
         if response.status_code not in NOT_BEGUN or number == TRIES:
-            raise _refusal(response, body["model"], has_schema="response_format" in body)
+            error = _refusal(response, body["model"], has_schema="response_format" in body)
+            if error.code == UNKNOWN and number < TRIES and self._runtime.load_again(body["model"]):
+                return None, 0.0
+            raise error
         return None, _wait_of(response, number)
+
+    def _ask_for_adapter(self, name: str, path: str) -> str:
+        """Why the server did not load it; nothing where it has it now."""
+        try:
+            check_inside(self.url, self.networks)
+            with named_faults():
+                response = self._client.post(f"{self.url}/load_lora_adapter", json={"lora_name": name, "lora_path": path})
+        except SpecialistError as error:
+            return error.public_message
+        if response.status_code == httpx.codes.OK or (
+            response.status_code == httpx.codes.BAD_REQUEST and "already been loaded" in response.text[:4000]
+        ):
+            return ""
+        return (
+            f"The language model's server did not load {path} (status {response.status_code}). It must see the adapters' folder "
+            "there (LANGUAGE_MODEL_ADAPTERS_AT) and load adapters while it runs (vLLM: --enable-lora, "
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True); its log says more."
+        )
 
 
 @contextmanager
@@ -271,7 +305,7 @@ def _refusal(response: httpx.Response, model: str, *, has_schema: bool) -> Speci
         return SpecialistError("model_refuses", message, permanent=True)
     if status == httpx.codes.NOT_FOUND or (status == httpx.codes.BAD_REQUEST and _does_not_know(model, said)):
         message = "The language model's server does not know this model. Check LANGUAGE_MODEL_NAME and LANGUAGE_MODEL_URL."
-        return SpecialistError("model_unknown", message, permanent=True)
+        return SpecialistError(UNKNOWN, message, permanent=True)
     if status in (400, 413, 422) and any(word in said for word in ("context", "too long", "maximum", "exceed")):
         message = "The prompt is longer than the language model's window. Lower LANGUAGE_MODEL_WINDOW."
         return SpecialistError("prompt_too_long", message, permanent=True)

@@ -84,7 +84,8 @@ def test_it_keeps_a_model_server_inside_and_pinned(name: str) -> None:
     assert server["networks"] == ["inside"] and composed["networks"]["inside"]["internal"]
     assert "ports" not in server and "secrets" not in server
     assert re.search(r":(?:v\d+\.\d+\.\d+|server-b\d+)$", server["image"])
-    assert server["volumes"] == ["./models:/models:ro"]
+    shared = ["adapters:/data/adapters:ro"] if name == "vllm" else []
+    assert server["volumes"] == ["./models:/models:ro", *shared]  # no document in sight, and nothing to write to
     assert "8000" in " ".join(server["command"]).split("--port")[1]
 
 
@@ -97,6 +98,16 @@ def test_it_passes_the_settings_of_a_model_server_on_and_starts_without_one() ->
     assert all(f'"{name}"' in settings and value.startswith(f"${{{name}:-") for name, value in passed.items())
     numbers = {name: value for name, value in passed.items() if f'env_int("{name}"' in settings}
     assert all(f'env_int("{name}", {value.partition(":-")[2][:-1]},' in settings for name, value in numbers.items())
+
+
+def test_it_lets_vllm_load_the_adapters_that_the_trainer_writes() -> None:
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    application, server = composed["x-application"], composed["services"]["vllm"]
+    (here,) = (volume.split(":") for volume in application["volumes"] if volume.startswith("adapters:"))
+    (there,) = (volume.split(":") for volume in server["volumes"] if volume.startswith("adapters:"))
+    assert here[1] == f"{application['environment']['INTRAMURAL_DATA']}/adapters"
+    assert application["environment"]["LANGUAGE_MODEL_ADAPTERS_AT"] == f"${{LANGUAGE_MODEL_ADAPTERS_AT:-{there[1]}}}"
+    assert server["environment"]["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "true" and "--enable-lora" in server["command"]
 
 
 def test_it_documents_every_setting() -> None:
