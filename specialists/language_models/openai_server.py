@@ -54,6 +54,10 @@ MOST_CHARACTERS = 100_000  # of one answer: more is a server gone mad
 MOST_LINE = 1_000_000
 BYTES_PER_TOKEN = 2.5  # few, so that the estimate is rather too high; English has about four
 DONE = "[DONE]"
+SEE_LOG = "The server's log says why: look there."
+FASTER = "A GPU, a smaller model or fewer questions at once (LANGUAGE_MODEL_REQUESTS) help."
+SLOW = f"See in its server's log whether it still works, and if so raise LANGUAGE_MODEL_TIMEOUT. {FASTER}"
+WHICH_SERVER = "Check that a server of OpenAI's chat protocol stands at LANGUAGE_MODEL_URL, which ends in /v1."
 
 
 class OpenAIServer:
@@ -221,11 +225,11 @@ def named_faults() -> Iterator[None]:
     try:
         yield
     except NO_CONNECTION as problem:
-        raise _unreachable("There is no connection to it") from problem
+        raise _unreachable("There is no connection to it: start its server, or check LANGUAGE_MODEL_URL") from problem
     except httpx.TimeoutException as problem:
-        raise SpecialistError("model_unreachable", "The language model took too long to answer.") from problem
+        raise SpecialistError("model_unreachable", f"The language model took too long to answer. {SLOW}") from problem
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
-        raise SpecialistError("model_broken", "The language model's server broke off its answer.") from problem
+        raise SpecialistError("model_broken", f"The language model's server broke off its answer. {SEE_LOG}") from problem
 
 
 def _events(response: httpx.Response, deadline: float) -> Iterator[dict[str, Any]]:
@@ -235,7 +239,8 @@ def _events(response: httpx.Response, deadline: float) -> Iterator[dict[str, Any
     waiting = ""
     for text in response.iter_text():
         if time.monotonic() > deadline:
-            raise SpecialistError("model_unreachable", "The language model took too long to finish its answer.")
+            message = f"The language model had not finished its answer after {LONGEST_S:.0f} s. {FASTER}"
+            raise SpecialistError("model_unreachable", message)
         waiting += text
         *lines, waiting = waiting.split("\n")
         if len(waiting) > MOST_LINE:
@@ -256,7 +261,8 @@ def _object(data: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise _garbage("no object")
     if found.get("error"):
-        raise SpecialistError("model_broken", "The language model's server reported an error in the middle of its answer.")
+        message = f"The language model's server reported an error in the middle of its answer. {SEE_LOG}"
+        raise SpecialistError("model_broken", message)
     return found
 
 
@@ -276,7 +282,7 @@ def _pieces(events: Iterator[dict[str, Any]]) -> Pieces:
                     raise _garbage("an answer without end")
                 yield Piece(text)
     if not reason:
-        raise SpecialistError("model_broken", "The language model's server stopped in the middle of its answer.")
+        raise SpecialistError("model_broken", f"The language model's server stopped in the middle of its answer. {SEE_LOG}")
     yield End(reason, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
 
 
@@ -297,9 +303,9 @@ def _refusal(response: httpx.Response, model: str, *, has_schema: bool) -> Speci
     status = response.status_code
     said = response.read()[:4000].decode("utf-8", "replace").lower()
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        return SpecialistError("model_busy", "The language model is busy.")
+        return SpecialistError("model_busy", "The language model is busy. Ask again in a minute.")
     if status in NOT_BEGUN:
-        return _unreachable(f"Its server is not ready (status {status})")
+        return _unreachable(f"Its server is not ready (status {status}): wait until it has loaded its model, or see its log")
     if status in (401, 403):
         message = "The language model's server refuses the key. Check LANGUAGE_MODEL_KEY."
         return SpecialistError("model_refuses", message, permanent=True)
@@ -312,7 +318,8 @@ def _refusal(response: httpx.Response, model: str, *, has_schema: bool) -> Speci
     if has_schema and status in NOT_KNOWN:  # of all that is asked for, what a server is likeliest not to know
         return schema_refused()
     code = "model_broken" if status >= SERVER_ERROR else "model_rejects"
-    return SpecialistError(code, f"The language model's server answered with status {status}.")
+    remedy = SEE_LOG if status >= SERVER_ERROR else f"{SEE_LOG} {WHICH_SERVER}"
+    return SpecialistError(code, f"The language model's server answered with status {status}. {remedy}")
 
 
 def _does_not_know(model: str, said: str) -> bool:
@@ -341,4 +348,5 @@ def _unreachable(why: str) -> SpecialistError:
 
 
 def _garbage(what: str) -> SpecialistError:
-    return SpecialistError("model_broken", f"The language model's server sent something that cannot be read: {what}.")
+    message = f"The language model's server sent something that cannot be read: {what}. {WHICH_SERVER}"
+    return SpecialistError("model_broken", message)
