@@ -13,7 +13,7 @@ RUN if [ "$REQUIREMENTS" = "gpu" ]; then \
     fi
 
 COPY . .
-RUN useradd --uid 10001 --create-home intramural && mkdir /data && chown intramural: /data
+RUN useradd --uid 10001 --create-home intramural && mkdir -p /data/adapters && chown -R intramural: /data
 USER intramural
 VOLUME /data
 EXPOSE 8000

@@ -68,7 +68,10 @@ def work_extractions() -> int:
 
 @shared_task(time_limit=30 * 24 * 3600)
 def work_finetuning() -> int:
-    """On the queue `train`. However long it takes: the lease on the work is what says that somebody does it."""
+    """On the queue `train`. However long it takes: the lease on the work is what says that somebody does it. In a worker of the
+    pool `solo` it hears that the worker is to end, and gives its work back with a checkpoint."""
+    from celery.worker import state
+
     from assistant.finetuning.worker import work_until_empty
 
-    return work_until_empty()
+    return work_until_empty(should_stop=lambda: state.should_stop is not None)

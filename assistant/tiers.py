@@ -110,11 +110,12 @@ def _write(question: Question) -> Trying:
 def writer_of(question: Question) -> tuple[LanguageModel, str]:
     """The language model, and the adapter with which it writes. Raises SpecialistError where there is no model."""
     from specialists.language_models import get_language_model
+    from specialists.language_models.types import usable_adapter
 
     model = get_language_model()
     if model is None:
         raise SpecialistError("no_model", "No language model is installed.")
-    return model, question.adapter if question.adapter in model.adapters else ""  # a server may not have it yet
+    return model, usable_adapter(model, question.adapter)
 
 
 def tell(

@@ -239,6 +239,7 @@ _MODEL_SERVER: dict[str, Any] = {
         "url": _model_url,
         "model": env_str("LANGUAGE_MODEL_NAME", "default"),
         "adapters": env_list("LANGUAGE_MODEL_ADAPTERS", []),
+        "adapters_at": env_str("LANGUAGE_MODEL_ADAPTERS_AT"),
         "key": env_secret("LANGUAGE_MODEL_KEY"),
         "window": _model_window,
         "networks": env_list("LANGUAGE_MODEL_NETWORKS", _PRIVATE_NETWORKS),
@@ -272,7 +273,7 @@ JUDGE_MODEL: dict[str, Any] = {
     },
 }
 # Fine-tuning: of which model, where, on how many GPUs, and whether the embedded worker starts the trainer or another host does.
-FINETUNING_BASE = env_str("FINETUNING_BASE", _model_folder)
+FINETUNING_BASE = env_str("FINETUNING_BASE") or _model_folder
 FINETUNING_DEVICE = env_str("FINETUNING_DEVICE", "auto")
 FINETUNING_DEVICES = env_int("FINETUNING_DEVICES", 1, minimum=1)
 FINETUNING_EMBEDDED = env_bool("FINETUNING_EMBEDDED", default=True)

@@ -29,11 +29,13 @@ class Reply:
 
 @dataclass
 class ModelServer:
-    """`answer`: from a request's body to its reply. `requests`: the bodies, in order; `keys`: their Authorization headers."""
+    """`answer`: from a request's body to its reply. `requests`: the bodies, in order; `paths`: where they were sent; `keys`:
+    their Authorization headers."""
 
     url: str
     answer: Callable[[Request], Reply]
     requests: list[Request] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
 
@@ -43,6 +45,7 @@ def model_server(answer: Callable[[Request], Reply]) -> Iterator[ModelServer]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             served.requests.append(body)
+            served.paths.append(self.path)
             served.keys.append(self.headers.get("Authorization", ""))
             reply = served.answer(body)
             self.send_response(reply.status)

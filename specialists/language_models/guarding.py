@@ -24,7 +24,8 @@ def guarded(line: Line, breaker: Breaker, answer: Callable[[], Pieces]) -> Itera
         if has_waited:
             yield Waiting(None)
         if not breaker.may_try():
-            message = f"The language model failed several times and is left alone for {breaker.seconds_left():.0f} s."
+            rest = f"{breaker.seconds_left():.0f} s"
+            message = f"The language model failed several times and is left alone for {rest}. Its log says why."
             raise SpecialistError("model_unreachable", message)
         report = breaker.released  # until the model has shown something
         try:

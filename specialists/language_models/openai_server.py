@@ -24,6 +24,7 @@ from specialists.language_models.breaker import Breaker
 from specialists.language_models.guarding import Pieces, guarded
 from specialists.language_models.line import Line
 from specialists.language_models.marks import without_marks
+from specialists.language_models.runtime_adapters import RuntimeAdapters
 from specialists.language_models.types import (
     CUT,
     SCHEMA_REFUSED,
@@ -44,6 +45,7 @@ LONGEST_S = 180.0  # with the time in line, less than the lease of an answer
 TRIES = 3
 WAIT_S = 0.3  # before the second try, with jitter; doubled before the third
 LONGEST_WAIT_S = 2.0
+UNKNOWN = "model_unknown"
 NOT_BEGUN = frozenset({429, 503})
 NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 SERVER_ERROR = 500
@@ -52,21 +54,27 @@ MOST_CHARACTERS = 100_000  # of one answer: more is a server gone mad
 MOST_LINE = 1_000_000
 BYTES_PER_TOKEN = 2.5  # few, so that the estimate is rather too high; English has about four
 DONE = "[DONE]"
+SEE_LOG = "The server's log says why: look there."
+FASTER = "A GPU, a smaller model or fewer questions at once (LANGUAGE_MODEL_REQUESTS) help."
+SLOW = f"See in its server's log whether it still works, and if so raise LANGUAGE_MODEL_TIMEOUT. {FASTER}"
+WHICH_SERVER = "Check that a server of OpenAI's chat protocol stands at LANGUAGE_MODEL_URL, which ends in /v1."
 
 
 class OpenAIServer:
     """`url` ends in /v1; `model` and `adapters` as the server calls them; `timeout_s` without a piece of text ends a request,
-    LONGEST_S ends it in any case. `schemas`: whether it is asked for answers of a JSON schema, until it refuses or ignores one.
+    LONGEST_S ends it in any case. `adapters_at`: where the server sees the adapters' folder, if it loads adapters while it
+    runs. `schemas`: whether it is asked for answers of a JSON schema, until it refuses or ignores one.
     Raises SpecialistError for an address that is not inside."""
 
     def __init__(  # noqa: PLR0913 - each is a setting
         self, *, url: str, model: str, key: str = "", window: int = 8192, networks: Sequence[str] = ("127.0.0.0/8",),
         tokenizer: str = "", requests: int = 4, timeout_s: float = 60.0, adapters: Sequence[str] = (),
-        schemas: bool = True,
+        adapters_at: str = "", schemas: bool = True,
     ) -> None:  # fmt: skip
         self.name = model
         self.window = window
-        self.adapters = tuple(adapters)
+        self._listed = tuple(adapters)
+        self._runtime = RuntimeAdapters(adapters_at, self._ask_for_adapter)
         self.url = url.rstrip("/")
         self.networks = read_networks(networks)
         self.line = Line(requests)
@@ -87,6 +95,15 @@ class OpenAIServer:
     def takes_schemas(self) -> bool:
         """See LanguageModel. What the server showed is known until the next start."""
         return self._takes_schemas
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """See LanguageModel."""
+        return tuple(dict.fromkeys((*self._listed, *self._runtime.names)))
+
+    def load_adapter(self, name: str) -> bool:
+        """See AdapterLoader."""
+        return self._runtime.load(name)
 
     def generate(
         self, messages: Sequence[Message], *, most_tokens: int, adapter: str = "", schema: Schema | None = None
@@ -177,8 +194,29 @@ class OpenAIServer:
         if response.status_code == httpx.codes.OK:
             return response, 0.0
         if response.status_code not in NOT_BEGUN or number == TRIES:
-            raise _refusal(response, body["model"], has_schema="response_format" in body)
+            error = _refusal(response, body["model"], has_schema="response_format" in body)
+            if error.code == UNKNOWN and number < TRIES and self._runtime.load_again(body["model"]):
+                return None, 0.0
+            raise error
         return None, _wait_of(response, number)
+
+    def _ask_for_adapter(self, name: str, path: str) -> str:
+        """Why the server did not load it; nothing where it has it now."""
+        try:
+            check_inside(self.url, self.networks)
+            with named_faults():
+                response = self._client.post(f"{self.url}/load_lora_adapter", json={"lora_name": name, "lora_path": path})
+        except SpecialistError as error:
+            return error.public_message
+        if response.status_code == httpx.codes.OK or (
+            response.status_code == httpx.codes.BAD_REQUEST and "already been loaded" in response.text[:4000]
+        ):
+            return ""
+        return (
+            f"The language model's server did not load {path} (status {response.status_code}). It must see the adapters' folder "
+            "there (LANGUAGE_MODEL_ADAPTERS_AT) and load adapters while it runs (vLLM: --enable-lora, "
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True); its log says more."
+        )
 
 
 @contextmanager
@@ -187,11 +225,11 @@ def named_faults() -> Iterator[None]:
     try:
         yield
     except NO_CONNECTION as problem:
-        raise _unreachable("There is no connection to it") from problem
+        raise _unreachable("There is no connection to it: start its server, or check LANGUAGE_MODEL_URL") from problem
     except httpx.TimeoutException as problem:
-        raise SpecialistError("model_unreachable", "The language model took too long to answer.") from problem
+        raise SpecialistError("model_unreachable", f"The language model took too long to answer. {SLOW}") from problem
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
-        raise SpecialistError("model_broken", "The language model's server broke off its answer.") from problem
+        raise SpecialistError("model_broken", f"The language model's server broke off its answer. {SEE_LOG}") from problem
 
 
 def _events(response: httpx.Response, deadline: float) -> Iterator[dict[str, Any]]:
@@ -201,7 +239,8 @@ def _events(response: httpx.Response, deadline: float) -> Iterator[dict[str, Any
     waiting = ""
     for text in response.iter_text():
         if time.monotonic() > deadline:
-            raise SpecialistError("model_unreachable", "The language model took too long to finish its answer.")
+            message = f"The language model had not finished its answer after {LONGEST_S:.0f} s. {FASTER}"
+            raise SpecialistError("model_unreachable", message)
         waiting += text
         *lines, waiting = waiting.split("\n")
         if len(waiting) > MOST_LINE:
@@ -222,7 +261,8 @@ def _object(data: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise _garbage("no object")
     if found.get("error"):
-        raise SpecialistError("model_broken", "The language model's server reported an error in the middle of its answer.")
+        message = f"The language model's server reported an error in the middle of its answer. {SEE_LOG}"
+        raise SpecialistError("model_broken", message)
     return found
 
 
@@ -242,7 +282,7 @@ def _pieces(events: Iterator[dict[str, Any]]) -> Pieces:
                     raise _garbage("an answer without end")
                 yield Piece(text)
     if not reason:
-        raise SpecialistError("model_broken", "The language model's server stopped in the middle of its answer.")
+        raise SpecialistError("model_broken", f"The language model's server stopped in the middle of its answer. {SEE_LOG}")
     yield End(reason, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
 
 
@@ -263,22 +303,23 @@ def _refusal(response: httpx.Response, model: str, *, has_schema: bool) -> Speci
     status = response.status_code
     said = response.read()[:4000].decode("utf-8", "replace").lower()
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        return SpecialistError("model_busy", "The language model is busy.")
+        return SpecialistError("model_busy", "The language model is busy. Ask again in a minute.")
     if status in NOT_BEGUN:
-        return _unreachable(f"Its server is not ready (status {status})")
+        return _unreachable(f"Its server is not ready (status {status}): wait until it has loaded its model, or see its log")
     if status in (401, 403):
         message = "The language model's server refuses the key. Check LANGUAGE_MODEL_KEY."
         return SpecialistError("model_refuses", message, permanent=True)
     if status == httpx.codes.NOT_FOUND or (status == httpx.codes.BAD_REQUEST and _does_not_know(model, said)):
         message = "The language model's server does not know this model. Check LANGUAGE_MODEL_NAME and LANGUAGE_MODEL_URL."
-        return SpecialistError("model_unknown", message, permanent=True)
+        return SpecialistError(UNKNOWN, message, permanent=True)
     if status in (400, 413, 422) and any(word in said for word in ("context", "too long", "maximum", "exceed")):
         message = "The prompt is longer than the language model's window. Lower LANGUAGE_MODEL_WINDOW."
         return SpecialistError("prompt_too_long", message, permanent=True)
     if has_schema and status in NOT_KNOWN:  # of all that is asked for, what a server is likeliest not to know
         return schema_refused()
     code = "model_broken" if status >= SERVER_ERROR else "model_rejects"
-    return SpecialistError(code, f"The language model's server answered with status {status}.")
+    remedy = SEE_LOG if status >= SERVER_ERROR else f"{SEE_LOG} {WHICH_SERVER}"
+    return SpecialistError(code, f"The language model's server answered with status {status}. {remedy}")
 
 
 def _does_not_know(model: str, said: str) -> bool:
@@ -307,4 +348,5 @@ def _unreachable(why: str) -> SpecialistError:
 
 
 def _garbage(what: str) -> SpecialistError:
-    return SpecialistError("model_broken", f"The language model's server sent something that cannot be read: {what}.")
+    message = f"The language model's server sent something that cannot be read: {what}. {WHICH_SERVER}"
+    return SpecialistError("model_broken", message)

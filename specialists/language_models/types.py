@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from specialists.errors import SpecialistError
 
@@ -82,6 +82,15 @@ class LanguageModel(Protocol):
         ...
 
 
+@runtime_checkable
+class AdapterLoader(Protocol):
+    """A language model that can be asked for an adapter which is not among its `adapters`."""
+
+    def load_adapter(self, name: str) -> bool:
+        """Whether a request may choose it from now on."""
+        ...
+
+
 def check_name(name: str) -> None:
     if len(name) > MOST_NAME:
         message = f"LANGUAGE_MODEL_NAME is longer than {MOST_NAME} characters. Call the model by a shorter name."
@@ -94,6 +103,12 @@ def known_adapter(name: str, adapters: Sequence[str]) -> str:
         message = f"The language model has no adapter {name}. It has: {', '.join(adapters) or 'none'}."
         raise SpecialistError("adapter_unknown", message, permanent=True)
     return name
+
+
+def usable_adapter(model: LanguageModel, name: str) -> str:
+    """The name, or nothing where the model neither has this adapter nor can be given it."""
+    has_it = name in model.adapters or (isinstance(model, AdapterLoader) and model.load_adapter(name))
+    return name if name and has_it else ""
 
 
 def schema_refused() -> SpecialistError:

@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from assistant.management.commands.serve import web_command
+from config.celery import app
 from tests.environment import ROOT
 
 
@@ -52,6 +54,26 @@ def test_it_serves_in_the_container_as_it_does_in_the_tests() -> None:
     assert services["web"]["command"] == command
     assert f"CMD {json.dumps(command)}" in (ROOT / "Dockerfile").read_text()
     assert services["worker-gpu"]["command"] == services["worker"]["command"]
+    assert services["trainer-gpu"]["command"] == services["trainer"]["command"]
+
+
+def queues_of(command: list[str]) -> set[str]:
+    """Which queues a service's command works: without the option, Celery's own one."""
+    if "celery" not in command:
+        return set()
+    options = [command[place + 1] for place, word in enumerate(command) if word in ("-Q", "--queues")]
+    return set(",".join(options).split(",")) if options else {app.conf.task_default_queue}
+
+
+@pytest.mark.parametrize("profile", ["", "gpu"])
+def test_it_has_a_service_for_every_queue_and_none_works_what_it_should_leave(profile: str, settings: Any) -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    started = {name: service for name, service in services.items() if service.get("profiles", [""]) == [profile]}
+    worked = [queue for service in started.values() for queue in queues_of(service.get("command", []))]
+    options = [entry.get("options", {}) for entry in settings.CELERY_BEAT_SCHEDULE.values()]
+    routes = [*settings.CELERY_TASK_ROUTES.values(), *options]
+    used = {app.conf.task_default_queue, *(route["queue"] for route in routes if "queue" in route)}
+    assert sorted(worked) == sorted(used)  # each by one service: a training never holds up the documents
 
 
 @pytest.mark.parametrize("name", ["vllm", "llama-server"])
@@ -62,18 +84,30 @@ def test_it_keeps_a_model_server_inside_and_pinned(name: str) -> None:
     assert server["networks"] == ["inside"] and composed["networks"]["inside"]["internal"]
     assert "ports" not in server and "secrets" not in server
     assert re.search(r":(?:v\d+\.\d+\.\d+|server-b\d+)$", server["image"])
-    assert server["volumes"] == ["./models:/models:ro"]
+    shared = ["adapters:/data/adapters:ro"] if name == "vllm" else []
+    assert server["volumes"] == ["./models:/models:ro", *shared]  # no document in sight, and nothing to write to
     assert "8000" in " ".join(server["command"]).split("--port")[1]
 
 
 def test_it_passes_the_settings_of_a_model_server_on_and_starts_without_one() -> None:
     environment = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["x-application"]["environment"]
     settings = (ROOT / "config/settings.py").read_text()
-    passed = {name: value for name, value in environment.items() if name.startswith("LANGUAGE_MODEL_")}
+    passed = {name: value for name, value in environment.items() if re.match("LANGUAGE_MODEL_|FINETUNING_|JUDGE_MODEL_", name)}
+    assert {"FINETUNING_BASE", "FINETUNING_DEVICE", "JUDGE_MODEL_URL", "JUDGE_MODEL_NAME"} <= passed.keys()
     assert passed["LANGUAGE_MODEL_URL"] == "${LANGUAGE_MODEL_URL:-}"
     assert all(f'"{name}"' in settings and value.startswith(f"${{{name}:-") for name, value in passed.items())
     numbers = {name: value for name, value in passed.items() if f'env_int("{name}"' in settings}
     assert all(f'env_int("{name}", {value.partition(":-")[2][:-1]},' in settings for name, value in numbers.items())
+
+
+def test_it_lets_vllm_load_the_adapters_that_the_trainer_writes() -> None:
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    application, server = composed["x-application"], composed["services"]["vllm"]
+    (here,) = (volume.split(":") for volume in application["volumes"] if volume.startswith("adapters:"))
+    (there,) = (volume.split(":") for volume in server["volumes"] if volume.startswith("adapters:"))
+    assert here[1] == f"{application['environment']['INTRAMURAL_DATA']}/adapters"
+    assert application["environment"]["LANGUAGE_MODEL_ADAPTERS_AT"] == f"${{LANGUAGE_MODEL_ADAPTERS_AT:-{there[1]}}}"
+    assert server["environment"]["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "true" and "--enable-lora" in server["command"]
 
 
 def test_it_documents_every_setting() -> None:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from celery.worker import state
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
@@ -40,6 +41,7 @@ from assistant.models import Answer, AnswerState
 from assistant.presentation import present_answer, present_conversation
 from assistant.recording import Told
 from assistant.services import create_answer, share_conversation
+from assistant.tasks import work_finetuning
 from ingestion import renewing
 from ingestion.models import Chunk, Corpus, Document
 from ingestion.services import create_corpus, delete_document, narrow_document
@@ -702,3 +704,16 @@ def test_a_trainer_that_is_told_to_end_gives_its_work_back_and_the_next_one_fini
     assert version.document_count == 1
     assert DataSet.objects.get(pk=data_set.pk).state == DataSetState.FROZEN
     assert sorted(path.name for path in settings.ADAPTERS_DIR.iterdir()) == [version.adapter_name]
+
+
+def test_the_trainers_celery_worker_gives_its_work_back_when_it_is_to_end(
+    people: People, specialist: Specialist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_set = make_data_set(specialist, state=DataSetState.QUEUED, made_as=people.olga)
+    monkeypatch.setattr(state, "should_stop", 0)  # as the worker's handler of SIGTERM leaves it
+
+    assert work_finetuning() == 0
+    data_set.refresh_from_db()
+    assert data_set.state == DataSetState.QUEUED
+    monkeypatch.setattr(state, "should_stop", None)
+    assert work_finetuning() == 1

@@ -141,8 +141,38 @@ def test_a_server_that_hangs_is_given_up() -> None:
     never = threading.Event()
     with model_server(lambda _: Reply(("One", "two"), waits_for=never)) as server:
         client = client_of(server.url, timeout_s=0.2)
-        assert failure_of(client) == "model_unreachable"
+        with pytest.raises(SpecialistError, match=r"took too long .* raise LANGUAGE_MODEL_TIMEOUT") as failed:
+            said_by(client)
+        assert failed.value.code == "model_unreachable"
         never.set()
+
+
+@pytest.mark.parametrize(
+    ("reply", "happened", "to_do"),
+    [
+        (Reply(status=503), "not ready (status 503)", "wait until it has loaded its model"),
+        (Reply(status=429), "is busy", "Ask again in a minute"),
+        (Reply(status=500), "answered with status 500", "server's log"),
+        (Reply(status=422), "answered with status 422", "LANGUAGE_MODEL_URL"),
+        (Reply(raw=b"<html>Welcome</html>", content_type="text/html"), "cannot be read", "LANGUAGE_MODEL_URL"),
+        (Reply(raw=b"data: {half\n\n"), "cannot be read", "LANGUAGE_MODEL_URL"),
+        (Reply(raw=event({"error": {"message": "secret words"}})), "reported an error", "server's log"),
+        (Reply(("Half a",), finish=""), "stopped in the middle", "server's log"),
+    ],
+)
+def test_each_failure_says_what_happened_and_what_to_do(reply: Reply, happened: str, to_do: str) -> None:
+    with model_server(lambda _: reply) as server, pytest.raises(SpecialistError) as failed:
+        said_by(client_of(server.url))
+
+    said = failed.value.public_message
+    assert happened in said and to_do in said.partition(happened)[2]
+    assert "secret words" not in said and said.endswith(".") and len(said) <= 250
+
+
+def test_an_answer_without_end_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_server, "LONGEST_S", -1.0)
+    with model_server(lambda _: HELLO) as server, pytest.raises(SpecialistError, match=r"had not finished .* smaller model"):
+        said_by(client_of(server.url))
 
 
 def test_after_three_failures_it_is_left_alone_and_then_tried_once() -> None:
@@ -204,7 +234,8 @@ def test_nobody_there_is_a_sentence_and_no_traceback() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         client = client_of(f"http://127.0.0.1:{closed.getsockname()[1]}/v1")
-        assert failure_of(client) == "model_unreachable"
+        with pytest.raises(SpecialistError, match="no connection to it: start its server, or check LANGUAGE_MODEL_URL"):
+            said_by(client)
 
 
 def test_more_questions_than_places_wait_in_line() -> None:

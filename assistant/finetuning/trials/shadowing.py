@@ -138,11 +138,12 @@ def _are_same(answer: Answer, chunks: dict[int, Chunk]) -> bool:
 def _write(question: Question) -> Attempt:
     """Raises SpecialistError."""
     from specialists.language_models import get_language_model
+    from specialists.language_models.types import usable_adapter
 
     model = get_language_model()
-    if model is None or question.adapter not in model.adapters:
+    lend_connection()  # a server may take a while to load it
+    if model is None or not usable_adapter(model, question.adapter):
         raise SpecialistError("no_adapter", NOT_THERE)
-    lend_connection()
     writing = try_tier(SPECIALIST, question)
     while True:
         try:
