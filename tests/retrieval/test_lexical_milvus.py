@@ -18,12 +18,14 @@ from retrieval.errors import RetrievalError
 from retrieval.indexing import check_partition, drop_partition, partition_ids, remove_passages, write_passages
 from retrieval.lexical import LexicalSnapshot, write_lexical
 from retrieval.lexical_milvus import MilvusWords, new_words, passage_tokens
+from retrieval.milvus_client import milvus
 from retrieval.partitions import LEXICAL, partition_folder
 from retrieval.passages import Passage
 from retrieval.search import search
 from retrieval.terms import read_query
 from retrieval.words import open_words
 from tests.environment import ROOT
+from tests.retrieval.embedders import DIMENSION
 from tests.retrieval.writing import found, write
 
 pytestmark = pytest.mark.skipif(find_spec("milvus_lite") is None, reason="milvus-lite is not installed (requirements-milvus.txt)")
@@ -122,6 +124,15 @@ def test_a_new_partition_has_vectors_and_words_in_milvus() -> None:
     assert isinstance(words, MilvusWords) and len(words) == 47 == words.counted()
     drop_partition("partition-1")
     assert words.counted() == 0 and words_of("partition-1") is None
+
+
+@pytest.mark.parametrize(("kind", "parameters"), [("IVF_FLAT", {"nlist": 4}), ("FLAT", {})])
+def test_it_makes_the_index_of_vectors_that_the_settings_name(settings: Any, kind: str, parameters: dict[str, int]) -> None:
+    settings.MILVUS = {**settings.MILVUS, "index_type": kind, "index_params": parameters}
+    write("partition-1", TEXTS)
+    described = milvus().describe_index(f"{settings.MILVUS['collection']}_{DIMENSION}", "vector")
+    assert described["index_type"] == kind
+    assert found("heron number7", "partition-1")[0] == 7
 
 
 def test_it_searches_partitions_in_files_and_in_milvus_together(settings: Any) -> None:
