@@ -439,14 +439,17 @@ def test_a_candidate_is_judged_beside_the_base_where_the_files_of_what_is_in_use
     asked: list[str] = []
     verdict = SimpleNamespace(as_json=dict, is_better=True, sentence="It is better.")
     monkeypatch.setattr("assistant.finetuning.judging.find_base", lambda: SimpleNamespace(path=tmp_path))
-    monkeypatch.setattr(local_folder, "LocalFolder", lambda **_: None)
+    house = SimpleNamespace(warm_up=lambda: asked.append("loaded"), loaded_on="cpu")
+    monkeypatch.setattr(local_folder, "LocalFolder", lambda **_: house)
     monkeypatch.setattr(judging, "judge_rows", lambda model, adapter, rows, on_row: asked.append(adapter) or [])
     monkeypatch.setattr(gate, "decide_promotion", lambda *_: verdict)
 
     work_until_empty()
 
     version.refresh_from_db()
-    assert (version.state, asked) == ("candidate", ["" if is_missing else "policies-v1", "policies-v2"])
+    assert (version.state, asked) == ("candidate", ["loaded", "" if is_missing else "policies-v1", "policies-v2"])
+    old, new = version.judgement["peak_bytes"]
+    assert old and new and new > 10 * 2**20
     said = "It was judged beside the base model, since the files of version 1, which is in use, are missing. "
     assert version.verdict == (said if is_missing else "") + "It is better."
     assert (version.incumbent is None) == is_missing
@@ -640,6 +643,16 @@ def test_a_trainer_that_is_told_to_end_gives_its_work_back_and_the_next_one_fini
     assert version.document_count == 1
     assert DataSet.objects.get(pk=data_set.pk).state == DataSetState.FROZEN
     assert sorted(path.name for path in settings.ADAPTERS_DIR.iterdir()) == [version.adapter_name]
+
+
+def test_the_versions_page_shows_the_memory_that_judging_took_where_it_is_known(
+    people: People, specialist: Specialist, document: Document
+) -> None:
+    judgement = {"rows": 12, "comparisons": [], "latency_s": [1.0, 1.5], "tokens_per_second": [20, 18]}
+    for number, (peaks, has_it) in enumerate([([3 * 2**30, 5 * 2**29], True), ([None, None], False)], start=1):
+        make_version(specialist, document, judgement={**judgement, "peak_bytes": peaks})
+        page = text_of(client_of(people.olga), f"/manage/specialists/policies/versions/{number}/")
+        assert ("Memory while answering, at most" in page, "3.0\xa0GB" in page, "2.5\xa0GB" in page) == (has_it,) * 3
 
 
 def test_the_trainers_celery_worker_gives_its_work_back_when_it_is_to_end(
