@@ -14,6 +14,7 @@ from ingestion.models import Corpus
 from specialists.finetuning.recipe import LIMITS, FinetuneRecipe
 
 _DEFAULTS = FinetuneRecipe()
+ADVANCED = ("use_rslora", "dropout", "seed")
 
 
 class SpecialistForm(forms.Form):
@@ -27,10 +28,10 @@ class SpecialistForm(forms.Form):
         self.fields["corpora"].error_messages["required"] = "Choose at least one corpus."
 
 
-def _number(name: str, *, is_whole: bool = True) -> forms.Field:
+def _number(name: str, *, is_whole: bool = True, is_required: bool = True) -> forms.Field:
     least, most = LIMITS[name]
     kind: Any = forms.IntegerField if is_whole else forms.FloatField
-    return kind(min_value=least, max_value=most, initial=getattr(_DEFAULTS, name), localize=False)
+    return kind(min_value=least, max_value=most, initial=getattr(_DEFAULTS, name), localize=False, required=is_required)
 
 
 class RecipeForm(forms.Form):
@@ -46,6 +47,27 @@ class RecipeForm(forms.Form):
         choices=[("", "full precision"), ("8bit", "8 bits"), ("4bit", "4 bits (QLoRA)")],
         required=False,
     )
+    use_rslora = forms.BooleanField(required=False, initial=_DEFAULTS.use_rslora, label="Divide alpha by the root of r (rsLoRA)")
+    dropout = _number("dropout", is_whole=False, is_required=False)
+    seed = _number("seed", is_required=False)
+
+    @property
+    def leading(self) -> list[forms.BoundField]:
+        return [field for field in self if field.name not in ADVANCED]
+
+    @property
+    def advanced(self) -> list[forms.BoundField]:
+        """What is folded away, so that it may be left empty: it is then as the recipe has it."""
+        return [self[name] for name in ADVANCED]
+
+    @property
+    def has_advanced_errors(self) -> bool:
+        return any(self.errors.get(name) for name in ADVANCED)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        left_empty = [name for name in ADVANCED if name in values and values[name] is None]
+        return {**values, **{name: self.get_initial_for_field(self.fields[name], name) for name in left_empty}}
 
 
 class TrialForm(forms.Form):

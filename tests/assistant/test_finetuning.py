@@ -265,6 +265,36 @@ def test_an_estimate_says_that_there_are_too_few_rows(
     assert "There are 1 rows to train on and 0 to judge by; at least 20 and 10 are needed." in page
 
 
+@pytest.mark.parametrize(
+    ("given", "kept", "is_taken"),
+    [
+        ({"use_rslora": "on", "dropout": "0.2", "seed": "11"}, (True, 0.2, 11), True),
+        ({"dropout": "", "seed": ""}, (False, 0.05, 7), True),
+        ({"dropout": "0.6"}, (), False),
+        ({"seed": str(2**31)}, (), False),
+    ],
+)
+def test_the_pages_take_the_advanced_values_within_the_bounds_of_the_command(
+    people: People, specialist: Specialist, given: dict[str, str], kept: tuple[Any, ...], is_taken: bool, settings: Any
+) -> None:
+    settings.FINETUNING_BASE = "/nowhere"
+    make_data_set(specialist)
+    client, url = client_of(people.olga), f"/manage/specialists/{specialist.slug}/data-sets/1/train"
+    form = {name: field.initial for name, field in RecipeForm().fields.items() if field.initial not in (None, False)}
+    page = client.get(url).content.decode()
+    assert '<details class="recipes"><summary>Advanced' in page and 'name="use_rslora"' in page
+
+    response = client.post(url, {**form, **given, "train": "1"})
+
+    versions = list(SpecialistVersion.objects.filter(specialist=specialist))
+    assert (response.status_code, len(versions)) == ((302, 1) if is_taken else (422, 0))
+    if is_taken:
+        recipe = versions[0].recipe
+        assert (recipe["use_rslora"], recipe["dropout"], recipe["seed"]) == kept
+    else:
+        assert '<details class="recipes" open>' in response.content.decode()
+
+
 def test_the_command_trains_with_the_rights_of_its_person_only(
     people: People, specialist: Specialist, document: Document
 ) -> None:
