@@ -15,6 +15,7 @@ from ingestion.models import Corpus
 from specialists.finetuning.recipe import LIMITS, FinetuneRecipe, why_not_here
 
 _DEFAULTS = FinetuneRecipe()
+ADVANCED = ("use_rslora", "dropout", "seed")
 
 
 class SpecialistForm(forms.Form):
@@ -28,12 +29,12 @@ class SpecialistForm(forms.Form):
         self.fields["corpora"].error_messages["required"] = "Choose at least one corpus."
 
 
-def _number(name: str, *, is_whole: bool = True) -> forms.Field:
+def _number(name: str, *, is_whole: bool = True, is_required: bool = True) -> forms.Field:
     least, most = LIMITS[name]
     kind: Any = forms.IntegerField if is_whole else forms.FloatField
     usual = getattr(_DEFAULTS, name)
     says = number_errors(least, most, such_as=usual, is_whole=is_whole)
-    return kind(min_value=least, max_value=most, initial=usual, localize=False, error_messages=says)
+    return kind(min_value=least, max_value=most, initial=usual, localize=False, required=is_required, error_messages=says)
 
 
 class RecipeForm(forms.Form):
@@ -50,6 +51,27 @@ class RecipeForm(forms.Form):
         required=False,
         error_messages={"invalid_choice": "Choose full precision, 8 bits or 4 bits."},
     )
+    use_rslora = forms.BooleanField(required=False, initial=_DEFAULTS.use_rslora, label="Divide alpha by the root of r (rsLoRA)")
+    dropout = _number("dropout", is_whole=False, is_required=False)
+    seed = _number("seed", is_required=False)
+
+    @property
+    def leading(self) -> list[forms.BoundField]:
+        return [field for field in self if field.name not in ADVANCED]
+
+    @property
+    def advanced(self) -> list[forms.BoundField]:
+        """What is folded away, so that it may be left empty: it is then as the recipe has it."""
+        return [self[name] for name in ADVANCED]
+
+    @property
+    def has_advanced_errors(self) -> bool:
+        return any(self.errors.get(name) for name in ADVANCED)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        left_empty = [name for name in ADVANCED if name in values and values[name] is None]
+        return {**values, **{name: self.get_initial_for_field(self.fields[name], name) for name in left_empty}}
 
     def clean_quantisation(self) -> str:
         """Refused where it would fail: the training would say so only after the base is read."""

@@ -1,10 +1,11 @@
-"""All models of this installation: what each is made of, how good it was found to be, how large it is, and whether this process
-has it loaded. Shows no passage and no address; adapters only of specialists that the viewer manages."""
+"""All models of this installation: what each is made of, how good it was found to be, how large it is, and where it is loaded, as
+far as this process knows: in itself, or on a server. Shows no passage and no address; adapters only of specialists that the
+viewer manages."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ TRAINED = {
 }
 ROUTER = "Says what a question is: its intent, tone and urgency."
 EMBEDDER = "Turns passages and questions into vectors, by which they are found."
+NOT_LOADED = "not loaded yet"
 KEPT = (VersionState.CANDIDATE, VersionState.PROMOTED, VersionState.RETIRED)
 
 
@@ -116,10 +118,29 @@ def _of_folder(folder: ModelFolder, quantisation: str) -> Iterator[str]:
 
 
 def _place(loaded_on: str | None) -> str:
-    return f"this process, {loaded_on}" if loaded_on else "not loaded yet"
+    return f"this process, {loaded_on}" if loaded_on else NOT_LOADED
+
+
+def _is_loaded(is_loaded: bool) -> str:
+    return "this process" if is_loaded else NOT_LOADED
+
+
+def _place_of_adapters() -> Callable[[str], str]:
+    """Where this process knows an adapter of this name to be loaded. A server has those that it serves from its start, too."""
+    try:
+        model = get_language_model()
+    except SpecialistError:
+        model = None
+    if model is None:
+        return lambda _: ""
+    url = settings.LANGUAGE_MODEL["OPTIONS"].get("url", "")
+    there = set(model.adapters if url else getattr(model, "loaded_adapters", ()))
+    place = f"a server, {urlsplit(url).hostname}" if url else _place(getattr(model, "loaded_on", None))
+    return lambda name: place if name in there else NOT_LOADED
 
 
 def _adapters(viewer: User) -> Iterator[ShownModel]:
+    place_of = _place_of_adapters()
     versions = list(
         SpecialistVersion.objects.filter(specialist__in=managed_specialists(viewer), state__in=KEPT)
         .select_related("specialist", "data_set", "incumbent__specialist").order_by("specialist__name", "-number")
@@ -133,7 +154,7 @@ def _adapters(viewer: User) -> Iterator[ShownModel]:
         yield ShownModel(
             "Adapter", f"{version.specialist}, version {version.number}", version.specialist.description,
             "Withdrawn" if version.pk in gone else version.get_state_display(), _size(folder),
-            "", tuple(made_of), (version.verdict,) if version.verdict else (),
+            place_of(version.adapter_name), tuple(made_of), (version.verdict,) if version.verdict else (),
             "" if folder.is_dir() else "Its folder is not on this host.",
             reverse("assistant:version", args=[version.specialist.slug, version.number]),
         )  # fmt: skip
@@ -164,7 +185,11 @@ def _trained_on(version: SpecialistVersion) -> str:
 def _small() -> Iterator[ShownModel]:
     from retrieval.files import remembered_sha256_of
     from specialists.encoders.bundle import read_card
+    from specialists.grounding.serving import get_head
+    from specialists.reader.serving import get_reader
+    from specialists.reranker.serving import get_reranker
 
+    loaders = {"reader": get_reader, "reranker": get_reranker, "grounding": get_head}
     for kind, purpose in TRAINED.items():
         folder = Path(settings.SPECIALISTS_DIR) / kind
         try:
@@ -176,8 +201,8 @@ def _small() -> Iterator[ShownModel]:
         licences = (f"Licence: {line}" for line in card.licences)
         made_of = (f"Base: {card.base['name']}", f"Trained on {len(card.data)} files", f"The files: {data}", *licences)
         yield ShownModel(
-            kind.capitalize(), card.name, purpose, "In use", folder_bytes(folder), "", made_of,
-            tuple(_figures(card.figures)),
+            kind.capitalize(), card.name, purpose, "In use", folder_bytes(folder),
+            _is_loaded(loaders[kind].cache_info().currsize > 0), made_of, tuple(_figures(card.figures)),
         )  # fmt: skip
 
 
@@ -195,6 +220,8 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _router() -> ShownModel:
+    from specialists.router.serving import installed_folder, load_router
+
     folder = Path(settings.SPECIALISTS_DIR) / "router"
     try:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
@@ -206,11 +233,14 @@ def _router() -> ShownModel:
         problem = "Its card cannot be read. Train it again."
         return ShownModel("Router", "Cannot be used", ROUTER, size=_size(folder), problem=problem)
     made_of = (f"Base: {card['embedder']}", *(f"Licence: {line}" for line in card["licences"]))
-    return ShownModel("Router", "router", ROUTER, "In use", folder_bytes(folder), "", made_of, tuple(figures))
+    is_own = installed_folder() != folder  # learnt here: which of the two is loaded is not known
+    where = "" if is_own else _is_loaded(load_router.cache_info().currsize > 0)
+    return ShownModel("Router", "router", ROUTER, "In use", folder_bytes(folder), where, made_of, tuple(figures))
 
 
 def _embedders() -> Iterator[ShownModel]:
-    from retrieval.builds import read_builds
+    from retrieval.builds import model_folder, read_builds
+    from retrieval.embedders import is_loaded
     from retrieval.errors import RetrievalError
 
     try:
@@ -221,7 +251,8 @@ def _embedders() -> Iterator[ShownModel]:
     for build in known.all():
         name = build.embedder or Path(settings.EMBEDDING_MODEL).name
         state = "In use" if build.name == known.serving else "Before it" if build.name == known.previous else "Built beside"
-        yield ShownModel("Embedder", name, EMBEDDER, state, _size(_embedder_folder(build)), "", (f"Build: {build.title}",))
+        where = _is_loaded(is_loaded(model_folder(build.name) if build.name else None))
+        yield ShownModel("Embedder", name, EMBEDDER, state, _size(_embedder_folder(build)), where, (f"Build: {build.title}",))
 
 
 def _embedder_folder(build: Build) -> Path:

@@ -19,6 +19,7 @@ from ingestion.connections import lend_connection
 from specialists.errors import SpecialistError
 from specialists.finetuning.rows import Row
 from specialists.language_models.adapters import WEIGHTS
+from specialists.language_models.memory import peak_memory
 from specialists.language_models.selecting import get_judge_model
 from specialists.language_models.types import LanguageModel
 
@@ -43,7 +44,12 @@ def judge_version(claim: Claim, version: SpecialistVersion) -> None:
     model, on_row = _model_to_judge(version), _counted(claim, version)
     lend_connection()
     names = (incumbent.adapter_name if incumbent else "", version.adapter_name)
-    judged = [judge_rows(model, adapter, rows, on_row=on_row) for adapter in names]
+    model.warm_up()  # so that loading counts neither as time nor as memory of the first
+    judged, peaks = [], []
+    for adapter in names:
+        with peak_memory(getattr(model, "loaded_on", "")) as peak:
+            judged.append(judge_rows(model, adapter, rows, on_row=on_row))
+        peaks.append(peak.bytes)
     if judge is not None:
         judged, problem = _graded(judge, [row for row, _ in rows], judged, on_row)
     verdict = decide_promotion(*judged)
@@ -54,7 +60,7 @@ def judge_version(claim: Claim, version: SpecialistVersion) -> None:
         verdict=" ".join(filter(None, (why_not, verdict.sentence)))[:500],
         judgement={
             **verdict.as_json(), "rows": len(rows), "incumbent": names[0], "judge": judge.name if judge else "",
-            "problem": problem,
+            "problem": problem, "peak_bytes": peaks,
         },
         seconds_left=None,
     )  # fmt: skip

@@ -13,7 +13,9 @@ from django.utils.module_loading import import_string
 
 from retrieval.passages import FloatMatrix
 
+_Key = tuple[str, tuple[tuple[str, Any], ...], str, str]
 _building = threading.Lock()
+_loaded: set[_Key] = set()
 
 
 class Embedder(Protocol):
@@ -49,11 +51,23 @@ def load_embedder(model: Path) -> Embedder:
     return _load({"model": model})
 
 
+def is_loaded(model: Path | None = None) -> bool:
+    """Whether this process has the configured embedder, or load_embedder's of this folder. Loads nothing."""
+    return _key({"model": model} if model else {}) in _loaded
+
+
 def _load(more: dict[str, Any]) -> Embedder:
+    key = _key(more)
+    with _building:  # `cache` alone would let two threads load the model twice
+        embedder = _build(*key)
+    _loaded.add(key)
+    return embedder
+
+
+def _key(more: dict[str, Any]) -> _Key:
     configured = cast("dict[str, Any]", settings.EMBEDDER)
     options = tuple(sorted({**configured["OPTIONS"], **more}.items()))
-    with _building:  # `cache` alone would let two threads load the model twice
-        return _build(configured["BACKEND"], options, settings.EMBEDDING_MODEL, str(settings.MODELS_DIR))
+    return configured["BACKEND"], options, settings.EMBEDDING_MODEL, str(settings.MODELS_DIR)
 
 
 @cache

@@ -75,6 +75,11 @@ class LocalFolder:
         return str(loaded.network.device) if loaded else ""
 
     @property
+    def loaded_adapters(self) -> tuple[str, ...]:
+        """Those that are beside the model in memory."""
+        return self._shelf.attached()
+
+    @property
     def takes_schemas(self) -> bool:
         """Never: it writes the likeliest token, whatever form that gives."""
         return False

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from specialists.errors import SpecialistError
@@ -16,6 +17,7 @@ BESIDES = 1.1  # buffers, the beginnings of an answer
 GIB = 2**30
 ALL_GPUS = "cuda:all"
 _MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def needed_bytes(folder: ModelFolder, *, device: str, quantisation: str) -> int:
@@ -54,6 +56,50 @@ def out_of_memory(folder: ModelFolder, *, device: str, quantisation: str) -> Spe
         "Free some, set LANGUAGE_MODEL_QUANTISATION, or take a smaller model."
     )
     return SpecialistError("out_of_memory", message)
+
+
+@dataclass(slots=True)
+class Peak:
+    """`bytes`: None where it is not known."""
+
+    bytes: int | None = None
+
+
+@contextmanager
+def peak_memory(device: str) -> Iterator[Peak]:
+    """The most memory meanwhile: on a processor what this process had resident, on GPUs what torch had allocated on all of them.
+    `device` empty, as of a model on a server: not known."""
+    peak = Peak()
+    is_measured = _forget_peak(device)
+    yield peak
+    if is_measured:
+        peak.bytes = _peak_bytes(device)
+
+
+def _forget_peak(device: str) -> bool:
+    """Whether the peak counts from now on."""
+    if device.startswith("cuda"):
+        import torch
+
+        for one in range(torch.cuda.device_count()):
+            torch.cuda.reset_peak_memory_stats(one)
+        return True
+    if device != "cpu":
+        return False
+    try:
+        _CLEAR.write_text("5")  # which sets the mark of the most resident memory to what is resident now
+    except OSError:
+        return False
+    return True
+
+
+def _peak_bytes(device: str) -> int | None:
+    if device.startswith("cuda"):
+        import torch
+
+        return sum(int(torch.cuda.max_memory_allocated(one)) for one in range(torch.cuda.device_count()))
+    found = re.search(r"^VmHWM:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
 
 
 @contextmanager

@@ -32,6 +32,10 @@ class Shelf:
         self._look()
         return tuple(sorted(self._adapters))
 
+    def attached(self) -> tuple[str, ...]:
+        """The names of those that are on the network."""
+        return tuple(sorted(name for name, adapter in self._adapters.items() if adapter.inner in self._attached))
+
     def get(self, name: str) -> Adapter | None:
         """None for the model itself, which has no name. Raises SpecialistError `adapter_unknown`, or why it is refused."""
         if not name:

@@ -329,6 +329,36 @@ def test_it_shows_the_nearest_page_of_a_data_set(people: People, specialist: Spe
     assert "Question 1?" in text_of(client_of(people.olga), url + "?show=bogus&page=-x")
 
 
+@pytest.mark.parametrize(
+    ("given", "kept", "is_taken"),
+    [
+        ({"use_rslora": "on", "dropout": "0.2", "seed": "11"}, (True, 0.2, 11), True),
+        ({"dropout": "", "seed": ""}, (False, 0.05, 7), True),
+        ({"dropout": "0.6"}, (), False),
+        ({"seed": str(2**31)}, (), False),
+    ],
+)
+def test_the_pages_take_the_advanced_values_within_the_bounds_of_the_command(
+    people: People, specialist: Specialist, given: dict[str, str], kept: tuple[Any, ...], is_taken: bool, settings: Any
+) -> None:
+    settings.FINETUNING_BASE = "/nowhere"
+    make_data_set(specialist)
+    client, url = client_of(people.olga), f"/manage/specialists/{specialist.slug}/data-sets/1/train"
+    form = {name: field.initial for name, field in RecipeForm().fields.items() if field.initial not in (None, False)}
+    page = client.get(url).content.decode()
+    assert '<details class="recipes"><summary>Advanced' in page and 'name="use_rslora"' in page
+
+    response = client.post(url, {**form, **given, "train": "1"})
+
+    versions = list(SpecialistVersion.objects.filter(specialist=specialist))
+    assert (response.status_code, len(versions)) == ((302, 1) if is_taken else (422, 0))
+    if is_taken:
+        recipe = versions[0].recipe
+        assert (recipe["use_rslora"], recipe["dropout"], recipe["seed"]) == kept
+    else:
+        assert '<details class="recipes" open>' in response.content.decode()
+
+
 def test_the_command_trains_with_the_rights_of_its_person_only(
     people: People, specialist: Specialist, document: Document
 ) -> None:
@@ -503,14 +533,17 @@ def test_a_candidate_is_judged_beside_the_base_where_the_files_of_what_is_in_use
     asked: list[str] = []
     verdict = SimpleNamespace(as_json=dict, is_better=True, sentence="It is better.")
     monkeypatch.setattr("assistant.finetuning.judging.find_base", lambda: SimpleNamespace(path=tmp_path))
-    monkeypatch.setattr(local_folder, "LocalFolder", lambda **_: None)
+    house = SimpleNamespace(warm_up=lambda: asked.append("loaded"), loaded_on="cpu")
+    monkeypatch.setattr(local_folder, "LocalFolder", lambda **_: house)
     monkeypatch.setattr(judging, "judge_rows", lambda model, adapter, rows, on_row: asked.append(adapter) or [])
     monkeypatch.setattr(gate, "decide_promotion", lambda *_: verdict)
 
     work_until_empty()
 
     version.refresh_from_db()
-    assert (version.state, asked) == ("candidate", ["" if is_missing else "policies-v1", "policies-v2"])
+    assert (version.state, asked) == ("candidate", ["loaded", "" if is_missing else "policies-v1", "policies-v2"])
+    old, new = version.judgement["peak_bytes"]
+    assert old and new and new > 10 * 2**20
     said = "It was judged beside the base model, since the files of version 1, which is in use, are missing. "
     assert version.verdict == (said if is_missing else "") + "It is better."
     assert (version.incumbent is None) == is_missing
@@ -704,6 +737,16 @@ def test_a_trainer_that_is_told_to_end_gives_its_work_back_and_the_next_one_fini
     assert version.document_count == 1
     assert DataSet.objects.get(pk=data_set.pk).state == DataSetState.FROZEN
     assert sorted(path.name for path in settings.ADAPTERS_DIR.iterdir()) == [version.adapter_name]
+
+
+def test_the_versions_page_shows_the_memory_that_judging_took_where_it_is_known(
+    people: People, specialist: Specialist, document: Document
+) -> None:
+    judgement = {"rows": 12, "comparisons": [], "latency_s": [1.0, 1.5], "tokens_per_second": [20, 18]}
+    for number, (peaks, has_it) in enumerate([([3 * 2**30, 5 * 2**29], True), ([None, None], False)], start=1):
+        make_version(specialist, document, judgement={**judgement, "peak_bytes": peaks})
+        page = text_of(client_of(people.olga), f"/manage/specialists/policies/versions/{number}/")
+        assert ("Memory while answering, at most" in page, "3.0\xa0GB" in page, "2.5\xa0GB" in page) == (has_it,) * 3
 
 
 def test_the_trainers_celery_worker_gives_its_work_back_when_it_is_to_end(

@@ -12,9 +12,14 @@ import pytest
 from assistant.finetuning.editing import create_specialist
 from assistant.finetuning.models import VersionState
 from ingestion.services import create_corpus
-from retrieval import files
+from retrieval import embedders, files
 from retrieval.files import sha256_of
+from specialists.grounding import serving as grounding
 from specialists.language_models.local_folder import LocalFolder
+from specialists.language_models.openai_server import OpenAIServer
+from specialists.reader import serving as reader
+from specialists.reranker import serving as reranker
+from specialists.router.serving import get_router, load_router
 from tests.assistant.finetuning_rows import make_version
 from tests.assistant.pages import client_of, text_of
 from tests.assistant.rows import make_document
@@ -82,10 +87,39 @@ def test_it_shows_whether_the_language_model_is_loaded(
     settings.LANGUAGE_MODEL = {"BACKEND": "specialists.language_models.local_folder.LocalFolder", "OPTIONS": options}
     model = LocalFolder(**options)
     monkeypatch.setattr("assistant.finetuning.inventory.get_language_model", lambda: model)
-    assert "Not loaded yet" in text_of(client_of(people.ada), URL)
+    assert "Not loaded yet" in row_of(text_of(client_of(people.ada), URL), "Language model")
     model.warm_up()
-    page = text_of(client_of(people.ada), URL)
-    assert "This process, cpu" in page and "house-tiny" in page
+    row = row_of(text_of(client_of(people.ada), URL), "Language model")
+    assert "This process, cpu" in row and "house-tiny" in row
+
+
+@pytest.mark.parametrize("kind", ["Reader", "Reranker", "Grounding", "Router", "Embedder"])
+def test_it_shows_whether_this_process_has_a_small_model_loaded(
+    people: People, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: dict[str, Any] = {
+        "Reader": reader.get_reader, "Reranker": reranker.get_reranker, "Grounding": grounding.get_head, "Router": get_router,
+        "Embedder": embedders.get_embedder,
+    }  # fmt: skip
+    monkeypatch.setattr(embedders, "_loaded", set())
+    for cached in (reader.get_reader, reranker.get_reranker, grounding.get_head, load_router):
+        cached.cache_clear()
+    assert "Not loaded yet" in row_of(text_of(client_of(people.ada), URL), kind)
+    loads[kind]()
+    assert "This process" in row_of(text_of(client_of(people.ada), URL), kind)
+
+
+def test_it_shows_which_adapters_a_server_has(people: People, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = make_document(create_corpus(name="Policies", owner=people.olga), "Leave policy", ["Leave."])
+    specialist = create_specialist(name="House rules", corpora=[document.corpus], created_by=people.olga)
+    make_version(specialist, document, state=VersionState.RETIRED)
+    used = make_version(specialist, document, state=VersionState.PROMOTED)
+    options = {"url": "http://127.0.0.1:9/v1", "model": "house-7b", "adapters": [used.adapter_name]}
+    settings.LANGUAGE_MODEL = {"BACKEND": "specialists.language_models.openai_server.OpenAIServer", "OPTIONS": options}
+    monkeypatch.setattr("assistant.finetuning.inventory.get_language_model", lambda: OpenAIServer(**options))
+    rows = [row for row in text_of(client_of(people.olga), URL).split("<tr>") if "<small>Adapter</small>" in row]
+    assert "version 2" in rows[0] and "A server, 127.0.0.1" in rows[0]
+    assert "version 1" in rows[1] and "Not loaded yet" in rows[1]
 
 
 def test_it_shows_adapters_only_of_specialists_that_the_viewer_manages(people: People) -> None:

@@ -223,6 +223,7 @@ def test_an_adapter_counts_as_the_library_counts_it(model: LocalFolder) -> None:
     network, row = model._loaded.get().network, torch.tensor([[1, 50, 60, 3, 2]])
     for name in ADAPTERS:
         assert said_by(model, adapter=name) == ADAPTERS[name]
+        assert name in model.loaded_adapters
         choose(network, model._shelf.get(name))
         base = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
         with torch.inference_mode(), warnings.catch_warnings():
