@@ -10,7 +10,9 @@ from assistant.reranking.models import Choice, CorpusReranking, MeasuringState
 from assistant.reranking.using import LEAST_QUESTIONS, Verdict, is_used, verdict_on
 from ingestion.models import Corpus
 
-PUBLIC = "it helped on three of the four public sets that it was measured on, and cost 0.2 points on the fourth"
+PUBLIC = (
+    "it gained 5.8 points on one of the four public sets that it was measured on, more than it cost on the others (0.2 to 2.4)"
+)
 OWN = "an administrator has installed it"
 
 
