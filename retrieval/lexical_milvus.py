@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from retrieval.files import write_atomically
-from retrieval.milvus_client import load_collection, milvus, milvus_options
+from retrieval.milvus_client import (
+    LARGEST_TOP_K,
+    READ_AT_ONCE,
+    PartitionRows,
+    load_collection,
+    milvus,
+    milvus_options,
+    partition_schema,
+)
 from retrieval.partitions import index_corrupt
 from retrieval.passages import Hit, Passage, best_first, without_surrogates
 from retrieval.snapshots import Snapshots
@@ -25,9 +33,7 @@ from retrieval.terms import EXACT, PAIR_SLOP, TITLE, WORDS, Clause, analyser, ca
 POINTER = "milvus.json"
 PARTS = 20  # of a clause's weight of 1: Milvus weighs a question's token by how often it stands there
 ADDED_AT_ONCE = 500
-READ_AT_ONCE = 4000
 LONGEST = 65_000  # characters of a passage's tokens, of Milvus's 65,535
-LARGEST_TOP_K = 16_384  # of Milvus
 T = TypeVar("T")
 _KINDS = {WORDS: "w", EXACT: "e", TITLE: "t"}
 
@@ -44,23 +50,15 @@ class MilvusWords:
         return self.count
 
     @property
-    def _filter(self) -> str:
-        return f'key == "{self.key}"'
+    def _rows(self) -> PartitionRows:
+        return PartitionRows(self.collection, self.key)
 
     def counted(self) -> int:
         """How many passages Milvus holds."""
-        found = milvus().query(self.collection, filter=self._filter, output_fields=["count(*)"], consistency_level="Strong")
-        return int(found[0]["count(*)"])
+        return self._rows.count()
 
     def ids(self) -> set[int]:
-        reader = milvus().query_iterator(
-            self.collection, batch_size=READ_AT_ONCE, filter=self._filter, output_fields=["id"], consistency_level="Strong"
-        )
-        found: set[int] = set()
-        while batch := reader.next():
-            found |= {int(row["id"]) for row in batch}
-        reader.close()
-        return found
+        return set(self._rows.ids())
 
     def search(self, clauses: Sequence[Clause], top_k: int, only: Collection[int] | None = None) -> list[Hit]:
         """Passages with any of the clauses, of `only` these, by Milvus's BM25 (k1 = 1.2, b = 0.75)."""
@@ -68,7 +66,7 @@ class MilvusWords:
         if not question or not self.count or top_k <= 0:
             return []
         among = [""] if only is None else [f" and id in {part}" for part in _batches(sorted(only), READ_AT_ONCE)]
-        hits = [hit for part in among for hit in self._ask(question, self._filter + part, min(top_k, LARGEST_TOP_K))]
+        hits = [hit for part in among for hit in self._ask(question, self._rows.filter + part, min(top_k, LARGEST_TOP_K))]
         return sorted(hits, key=best_first)[:top_k]
 
     def _ask(self, question: str, condition: str, most: int) -> Iterator[Hit]:
@@ -83,24 +81,19 @@ class MilvusWords:
 
     def write(self, add: Sequence[Passage], remove: Iterable[int]) -> MilvusWords:
         """Replace and remove passages; what is announced then."""
-        for part in _batches(sorted(remove), READ_AT_ONCE):
-            milvus().delete(self.collection, ids=[self._row(number) for number in part])
+        self._rows.remove(sorted(remove))
         for passages in _batches(add, ADDED_AT_ONCE):
             rows = [
-                {"row": self._row(passage.id), "key": self.key, "id": passage.id, "tokens": passage_tokens(passage)}
+                {"row": self._rows.name(passage.id), "key": self.key, "id": passage.id, "tokens": passage_tokens(passage)}
                 for passage in passages
             ]
             milvus().upsert(self.collection, rows)
         milvus().flush(self.collection)
         return MilvusWords(self.collection, self.key, self.counted())
 
-    def _row(self, number: int) -> str:
-        """The primary key; a passage may be in two partitions while it moves."""
-        return f"{self.key}:{number}"
-
     def discard(self) -> None:
         """Delete all of it; it is not used any more."""
-        milvus().delete(self.collection, filter=self._filter)
+        self._rows.remove_all()
 
     def save(self, path: Path) -> None:
         pointer = {"collection": self.collection, "key": self.key, "count": self.count}
@@ -173,10 +166,7 @@ def _make_collection(_uri: str, name: str) -> None:
 
     if milvus().has_collection(name):
         return
-    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field("row", DataType.VARCHAR, max_length=64, is_primary=True)
-    schema.add_field("key", DataType.VARCHAR, max_length=32, is_partition_key=True)
-    schema.add_field("id", DataType.INT64)
+    schema = partition_schema()
     analysed = {"enable_analyzer": True, "analyzer_params": {"tokenizer": "standard"}}
     schema.add_field("tokens", DataType.VARCHAR, max_length=65_535, **analysed)
     schema.add_field("bm25", DataType.SPARSE_FLOAT_VECTOR)

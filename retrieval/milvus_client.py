@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from retrieval.errors import RetrievalError
+
+READ_AT_ONCE = 4000
+LARGEST_TOP_K = 16_384  # of Milvus
 
 
 def milvus_options() -> dict[str, Any]:
@@ -42,6 +45,50 @@ _ASKING = _Asking()
 def milvus() -> Any:
     """The client of the settings' server. RetrievalError `milvus_missing`, `milvus_outside` or `index_unreachable`."""
     return _ASKING
+
+
+class PartitionRows:
+    """A partition's rows in a collection: those with its key, Milvus's partition key. Vectors and words are kept alike."""
+
+    def __init__(self, collection: str, key: str) -> None:
+        self._collection = collection
+        self.filter = f'key == "{key}"'
+        self._key = key
+
+    def name(self, number: int) -> str:
+        """The primary key of a passage; one may be in two partitions while it moves."""
+        return f"{self._key}:{number}"
+
+    def count(self) -> int:
+        found = milvus().query(self._collection, filter=self.filter, output_fields=["count(*)"], consistency_level="Strong")
+        return int(found[0]["count(*)"])
+
+    def ids(self) -> Iterator[int]:
+        reader = milvus().query_iterator(
+            self._collection, batch_size=READ_AT_ONCE, filter=self.filter, output_fields=["id"], consistency_level="Strong"
+        )
+        while batch := reader.next():
+            yield from (int(row["id"]) for row in batch)
+        reader.close()
+
+    def remove(self, ids: Sequence[int]) -> None:
+        for start in range(0, len(ids), READ_AT_ONCE):
+            names = [self.name(number) for number in ids[start : start + READ_AT_ONCE]]
+            milvus().delete(self._collection, ids=names)
+
+    def remove_all(self) -> None:
+        milvus().delete(self._collection, filter=self.filter)
+
+
+def partition_schema() -> Any:
+    """The fields that every collection of partitions has: the row's name, the partition's key and the passage's id."""
+    from pymilvus import DataType, MilvusClient
+
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field("row", DataType.VARCHAR, max_length=64, is_primary=True)
+    schema.add_field("key", DataType.VARCHAR, max_length=32, is_partition_key=True)
+    schema.add_field("id", DataType.INT64)
+    return schema
 
 
 def load_collection(name: str) -> None:

@@ -19,7 +19,8 @@ IN_MILVUS = "milvus"  # suffix of the vectors beside which a new partition's wor
 def open_words(folder: Path) -> Words | None:
     """What was committed last; None where nothing was. A pointer counts before files: it is put there when a copy is complete.
     RetrievalError `index_corrupt`."""
-    return open_words_in_milvus(folder) or open_lexical(folder)
+    in_milvus = open_words_in_milvus(folder)
+    return open_lexical(folder) if in_milvus is None else in_milvus
 
 
 def are_written(folder: Path) -> bool:
@@ -34,7 +35,10 @@ def write_words(folder: Path, *, add: Sequence[Passage], remove: Iterable[int]) 
         write_lexical(folder, add=add, remove=remove)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    (existing or new_words()).write(add, remove).save(folder / POINTER)
+    words = new_words() if existing is None else existing
+    if existing is None:
+        words.save(folder / POINTER)  # before its rows: killed between, the next writer finds them
+    words.write(add, remove).save(folder / POINTER)
 
 
 def check_words(folder: Path) -> None:
@@ -76,6 +80,7 @@ class WordsInMilvus:
     def __init__(self, folder: Path) -> None:
         self._folder, self._path = folder, folder / f"copying-{POINTER}"
         self._words = load_words(self._path) if self._path.exists() else new_words()
+        self._words.save(self._path)  # before its rows, which an interrupted copy would leave behind
 
     def ids(self) -> set[int]:
         return self._words.ids()

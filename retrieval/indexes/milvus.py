@@ -12,12 +12,18 @@ import numpy as np
 
 from retrieval.errors import RetrievalError
 from retrieval.indexes import check_rows
-from retrieval.milvus_client import load_collection, milvus, milvus_options
+from retrieval.milvus_client import (
+    LARGEST_TOP_K,
+    READ_AT_ONCE,
+    PartitionRows,
+    load_collection,
+    milvus,
+    milvus_options,
+    partition_schema,
+)
 from retrieval.passages import FloatMatrix, Hit, IdArray, best_first, hits_of
 
 ADDED_AT_ONCE = 1000
-READ_AT_ONCE = 4000
-LARGEST_TOP_K = 16_384  # of Milvus
 
 
 class MilvusIndex:
@@ -32,8 +38,8 @@ class MilvusIndex:
         self.dimension = dimension
         self._key = key
         self._count = count
-        self._filter = f'key == "{key}"'
         self._collection = _collection(dimension)
+        self._rows = PartitionRows(self._collection, key)
 
     @classmethod
     def create(cls, dimension: int) -> Self:
@@ -44,25 +50,25 @@ class MilvusIndex:
         for start in range(0, len(ids), ADDED_AT_ONCE):
             part = slice(start, start + ADDED_AT_ONCE)
             rows = [
-                {"row": self._row(number), "key": self._key, "id": number, "vector": vector}
+                {"row": self._rows.name(number), "key": self._key, "id": number, "vector": vector}
                 for number, vector in zip(ids[part].tolist(), np.asarray(vectors[part], np.float32), strict=True)
             ]
             milvus().upsert(self._collection, rows)
-        self._count = self._counted() if len(ids) else self._count
+        self._count = self._rows.count() if len(ids) else self._count
 
     def remove(self, ids: IdArray) -> int:
         before = self._count
-        for start in range(0, len(ids), READ_AT_ONCE):
-            milvus().delete(self._collection, ids=[self._row(number) for number in ids[start : start + READ_AT_ONCE].tolist()])
-        self._count = self._counted() if len(ids) else before
+        self._rows.remove(ids.tolist())
+        self._count = self._rows.count() if len(ids) else before
         return before - self._count
 
     def search(self, vectors: FloatMatrix, top_k: int) -> list[list[Hit]]:
         if top_k <= 0 or not self._count or not len(vectors):
             return [[] for _ in range(len(vectors))]
         found = milvus().search(
-            self._collection, data=list(np.asarray(vectors, np.float32)), filter=self._filter, limit=min(top_k, LARGEST_TOP_K),
-            output_fields=["id", "key"], search_params=_search_parameters(top_k), consistency_level="Strong",
+            self._collection, data=list(np.asarray(vectors, np.float32)), filter=self._rows.filter,
+            limit=min(top_k, LARGEST_TOP_K), output_fields=["id", "key"],
+            search_params=_search_parameters(top_k), consistency_level="Strong",
         )  # fmt: skip
         return [sorted((self._hit(one["entity"], one["distance"]) for one in hits), key=best_first) for hits in found]
 
@@ -82,30 +88,17 @@ class MilvusIndex:
     def __len__(self) -> int:
         return self._count
 
-    def _counted(self) -> int:
-        found = milvus().query(self._collection, filter=self._filter, output_fields=["count(*)"], consistency_level="Strong")
-        return int(found[0]["count(*)"])
-
     def ids(self) -> IdArray:
-        reader = milvus().query_iterator(
-            self._collection, batch_size=READ_AT_ONCE, filter=self._filter, output_fields=["id"], consistency_level="Strong"
-        )
-        found: list[int] = []
-        while batch := reader.next():
-            found += [int(row["id"]) for row in batch]
-        reader.close()
-        return np.array(found, np.int64)
+        return np.fromiter(self._rows.ids(), np.int64)
 
     def read(self, ids: IdArray) -> tuple[IdArray, FloatMatrix]:
-        rows = milvus().get(self._collection, ids=[self._row(number) for number in ids.tolist()], output_fields=["id", "vector"])
+        rows = milvus().get(
+            self._collection, ids=[self._rows.name(number) for number in ids.tolist()], output_fields=["id", "vector"]
+        )
         found = {int(row["id"]): row["vector"] for row in rows}
         here = [number for number in ids.tolist() if number in found]
         vectors = np.array([found[number] for number in here], np.float32).reshape(len(here), self.dimension)
         return np.array(here, np.int64), vectors
-
-    def _row(self, number: int) -> str:
-        """The primary key; a passage may be in two partitions while it moves."""
-        return f"{self._key}:{number}"
 
     # --- On disk ------------------------------------------------------------------------------------------------------
 
@@ -124,7 +117,7 @@ class MilvusIndex:
         return False
 
     def discard(self) -> None:
-        milvus().delete(self._collection, filter=self._filter)
+        self._rows.remove_all()
 
     @classmethod
     def load(cls, path: Path, previous: Self | None = None) -> Self:  # noqa: ARG003 - nothing is open
@@ -157,10 +150,7 @@ def _make_collection(_uri: str, name: str, dimension: int) -> None:
 
     if milvus().has_collection(name):
         return
-    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field("row", DataType.VARCHAR, max_length=64, is_primary=True)
-    schema.add_field("key", DataType.VARCHAR, max_length=32, is_partition_key=True)
-    schema.add_field("id", DataType.INT64)
+    schema = partition_schema()
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
     index = MilvusClient.prepare_index_params()
     index.add_index(

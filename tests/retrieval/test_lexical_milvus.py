@@ -229,6 +229,35 @@ def test_it_says_when_milvus_does_not_answer(monkeypatch: Any) -> None:
     assert 99 not in partition_ids("partition-1")[0]
 
 
+def test_it_keeps_a_partition_that_was_emptied() -> None:
+    write("partition-1", {1: "an owl"})
+    before = words_of("partition-1")
+    remove_passages("partition-1", [1])
+    words = words_of("partition-1")
+    assert isinstance(before, MilvusWords) and isinstance(words, MilvusWords) and len(words) == 0
+    assert found("owl", "partition-1") == [] and check_partition("partition-1") is None
+    write("partition-1", {2: "a heron"})
+    words = words_of("partition-1")
+    assert isinstance(words, MilvusWords) and (words.key, len(words)) == (before.key, 1)
+
+
+def interrupt(_: Any) -> int:
+    raise KeyboardInterrupt
+
+
+def test_it_announces_a_partition_before_its_rows(monkeypatch: Any) -> None:
+    """Whatever ends the first write, the next writer finds what it left."""
+    with monkeypatch.context() as broken:
+        broken.setattr(MilvusWords, "counted", interrupt)  # its rows are there then
+        with pytest.raises(KeyboardInterrupt):
+            write("partition-1", {1: "an owl"})
+    left = words_of("partition-1")
+    assert isinstance(left, MilvusWords) and left.counted() == 1
+    write("partition-1", {2: "a heron"})
+    words = words_of("partition-1")
+    assert isinstance(words, MilvusWords) and (words.key, len(words)) == (left.key, 2)
+
+
 def test_it_refuses_a_pointer_that_was_altered() -> None:
     write("partition-1", TEXTS)
     (partition_folder("partition-1") / LEXICAL / "milvus.json").write_text('{"collection": "x", "key": "no uuid", "count": 3}')
