@@ -295,9 +295,11 @@ def trained(bench: Bench, quantisation: str, notes: list[str]) -> dict[str, floa
 
 def served(bench: Bench, notes: list[str]) -> dict[str, float]:
     adapters = copied_adapters(bench)
-    model = LocalFolder(folder=str(bench.base), adapters=str(adapters), device=bench.device, patience_s=600.0)
-    model.line.longest, model.line.patience_s = max(model.line.longest, bench.requests), 3600.0
+    model = LocalFolder(
+        folder=str(bench.base), adapters=str(adapters), device=bench.device, requests=bench.requests, patience_s=600.0
+    )
     model.warm_up()
+    model.line.longest, model.line.patience_s = max(model.line.longest, bench.requests), 3600.0
     names = model.adapters
     ask(model, bench, seed="warm up")
     read = bytes_of_a_token(bench)

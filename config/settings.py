@@ -233,6 +233,7 @@ if _model_url and _model_folder:
     raise ImproperlyConfigured("Set LANGUAGE_MODEL_URL or LANGUAGE_MODEL_FOLDER, not both: one model writes the answers.")
 _PRIVATE_NETWORKS = ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
 _model_window = env_int("LANGUAGE_MODEL_WINDOW", 8192, minimum=1024)
+_model_requests = env_int("LANGUAGE_MODEL_REQUESTS", 4, minimum=1)
 _MODEL_SERVER: dict[str, Any] = {
     "BACKEND": "specialists.language_models.openai_server.OpenAIServer" if _model_url else "",
     "OPTIONS": {
@@ -244,7 +245,7 @@ _MODEL_SERVER: dict[str, Any] = {
         "window": _model_window,
         "networks": env_list("LANGUAGE_MODEL_NETWORKS", _PRIVATE_NETWORKS),
         "tokenizer": env_str("LANGUAGE_MODEL_TOKENIZER"),
-        "requests": env_int("LANGUAGE_MODEL_REQUESTS", 4, minimum=1),
+        "requests": _model_requests,
         "timeout_s": float(env_int("LANGUAGE_MODEL_TIMEOUT", 60, minimum=1)),
         "schemas": env_bool("LANGUAGE_MODEL_SCHEMAS", default=True),
     },
@@ -258,6 +259,7 @@ _MODEL_IN_PROCESS: dict[str, Any] = {
         "window": _model_window,
         "device": env_str("LANGUAGE_MODEL_DEVICE", "auto"),
         "quantisation": env_str("LANGUAGE_MODEL_QUANTISATION"),
+        "requests": _model_requests,
     },
 }
 LANGUAGE_MODEL = _MODEL_IN_PROCESS if _model_folder else _MODEL_SERVER
@@ -303,8 +305,8 @@ HELP_IN_DISTRESS = env_str(
     "HELP_IN_DISTRESS",
     "You matter. If you are in danger now, call your local emergency number, or talk to somebody near you whom you trust.",
 )
-_waiting_for_a_server = LANGUAGE_MODEL["OPTIONS"]["requests"] if _model_url else 0  # which takes no time of this process
-ANSWER_THREADS = env_int("ANSWER_THREADS", 2 + _waiting_for_a_server, minimum=1)
+_written_at_once = _model_requests if _model_url or _model_folder else 0  # of which most only wait for the model
+ANSWER_THREADS = env_int("ANSWER_THREADS", 2 + _written_at_once, minimum=1)
 TIER_COSTS = read_costs(env_str("TIER_COSTS"))
 
 # --- Programs: tokens and their limits --------------------------------------------------------------------------------

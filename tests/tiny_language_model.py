@@ -49,7 +49,7 @@ def make_unread_model(folder: Path, family: str = "qwen2", *, layers: int = 2) -
 
     torch.manual_seed(1)
     tokenizer = make_tokenizer(SYSTEM, vocabulary=700)
-    network = _network(family, len(tokenizer), layers)
+    network = make_network(family, len(tokenizer), layers)
     torch.nn.init.normal_(network.get_input_embeddings().weight, std=0.1)
     network.generation_config.eos_token_id = tokenizer.eos_token_id
     network.save_pretrained(folder)
@@ -66,7 +66,7 @@ def make_pupil(folder: Path, texts: Sequence[str], *, family: str = "qwen2", pos
     torch.manual_seed(1)
     frame = render("?", [Source(place, "T", "t") for place in range(8)]).messages[1].content
     tokenizer = make_tokenizer(*[SYSTEM] * 3, *[frame] * 3, *texts, vocabulary=4000, is_split=False)
-    network = _network(family, len(tokenizer), tie_word_embeddings=False, initializer_range=0.1,
+    network = make_network(family, len(tokenizer), tie_word_embeddings=False, initializer_range=0.1,
                        max_position_embeddings=positions)  # fmt: skip
     torch.nn.init.normal_(network.get_input_embeddings().weight, std=0.2)
     torch.nn.init.normal_(network.lm_head.weight, std=0.3)
@@ -109,7 +109,7 @@ def make_model(
 
     torch.manual_seed(1)
     tokenizer = make_tokenizer(knows, vocabulary=700) if knows else make_tokenizer()
-    network = _network(family, len(tokenizer))
+    network = make_network(family, len(tokenizer))
     _teach(network, tokenizer, says, steps=steps, rate=1e-2, lengths=lengths, ends=ends)
     network.generation_config.eos_token_id = tokenizer.eos_token_id
     network.save_pretrained(folder)
@@ -138,7 +138,8 @@ def make_adapters(
     return parent
 
 
-def _network(family: str, vocabulary: int, layers: int = 2, **options: Any) -> Any:
+def make_network(family: str, vocabulary: int, layers: int = 2, **options: Any) -> Any:
+    """Untrained. `options` of the architecture's configuration."""
     from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
     kinds = {

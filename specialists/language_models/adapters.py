@@ -28,6 +28,8 @@ CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "car
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,119}")
 _PATTERN = re.compile(r"\^?[\w.]+")  # a name, though peft would take any expression
 _TENSOR = re.compile(r"base_model\.model\.(?P<layer>.+)\.lora_(?P<side>[AB])\.weight")
+_BASE = "__base__"  # peft's name of no adapter, where the rows of a batch have their own
+_ROWS = "adapters_of_rows"
 # What changes nothing once the weights are there, or is read below.
 _READ = frozenset({
     "peft_type", "peft_version", "auto_mapping", "task_type", "inference_mode", "base_model_name_or_path", "revision", "r",
@@ -174,19 +176,37 @@ def attach(network: Any, adapter: Adapter) -> None:
                 set_peft_model_state_dict(network, load_file(adapter.folder / WEIGHTS), adapter.inner)
         except (ValueError, TypeError, KeyError, RuntimeError) as error:
             raise _unfit(adapter.folder, "it cannot be put on this base") from error
+    tell_rows(network)
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     network.eval()
 
 
-def choose(network: Any, adapter: Adapter | None) -> None:
-    """Have the next steps computed with this adapter and no other, or with the base alone. It is said anew for each request, so
-    nothing depends on how the one before has ended."""
+def tell_rows(network: Any) -> None:
+    """Have the layers that adapters were put on ask, at each step, which adapter is whose row's; see `choose`."""
     for layer in _adapted_layers(network):
-        is_changed = adapter is not None and adapter.inner in layer.lora_A
+        if not hasattr(layer, _ROWS):
+            setattr(layer, _ROWS, None)
+            layer.register_forward_pre_hook(_with_rows, with_kwargs=True)
+
+
+def choose(network: Any, *rows: Adapter | None) -> None:
+    """Have the next steps computed with this adapter and no other, or with the base alone (None); with several, each row of the
+    batch with its own. Whoever computes says it anew, so nothing depends on how an answer before has ended."""
+    names = [adapter.inner if adapter is not None else _BASE for adapter in rows]
+    is_mixed = len(set(names)) > 1
+    for layer in _adapted_layers(network):
+        setattr(layer, _ROWS, names if is_mixed else None)
+        is_changed = any(name in layer.lora_A for name in names)
         layer.enable_adapters(is_changed)
-        if adapter is not None and is_changed:
-            layer.set_adapter(adapter.inner, inference_mode=True)
+        if is_changed:
+            layer.set_adapter(layer.active_adapters if is_mixed else names[0], inference_mode=True)
+
+
+def _with_rows(layer: Any, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+    """Before each step of a layer: tells it the adapters of the rows where they differ."""
+    names = getattr(layer, _ROWS, None)
+    return None if names is None else (args, {**options, "adapter_names": names})
 
 
 def _adapted_layers(network: Any) -> Iterable[Any]:

@@ -1,6 +1,7 @@
 """A model from a folder on this host, in this process: transformers, with LoRA adapters of which each request may choose one.
 
-One answer is written at a time (docs/adr/0013); the others wait in line. Torch is imported when the first one is asked for."""
+Several answers are written at once, in one batch (docs/adr/0021); further ones wait in line. Torch is imported when the first one
+is asked for."""
 
 from __future__ import annotations
 
@@ -8,17 +9,18 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from specialists.errors import SpecialistError
-from specialists.language_models.adapters import Adapter, choose
+from specialists.language_models.adapters import Adapter
 from specialists.language_models.breaker import Breaker
 from specialists.language_models.chat import Chat, TextStream
-from specialists.language_models.decoding import decode_greedily
-from specialists.language_models.folders import read_model_folder
+from specialists.language_models.decoding import Batch
+from specialists.language_models.folders import COMPRESSED, read_model_folder
 from specialists.language_models.guarding import Pieces, guarded
 from specialists.language_models.line import Line
 from specialists.language_models.loading import chosen_device, load_network
@@ -29,6 +31,7 @@ from specialists.language_models.types import End, Message, Piece, Schema, Waiti
 logger = logging.getLogger(__name__)
 
 LONGEST_S = 180.0  # of one answer; with the time in line, less than its lease
+MIXED = ("", "bitsandbytes", COMPRESSED)  # stored so, peft can give each row of a batch another adapter
 PACKAGES = {"": "", "8bit": "bitsandbytes", "4bit": "bitsandbytes"}
 INSTALL = "pip install -r requirements-4bit.txt"
 _DEVICE = re.compile(r"auto|cpu|cuda(:(\d+|all))?")
@@ -36,24 +39,26 @@ _DEVICE = re.compile(r"auto|cpu|cuda(:(\d+|all))?")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A network on its device, and the tokens that end an answer."""
+    """A network on its device, what is being written with it, and the tokens that end an answer."""
 
     network: Any
+    batch: Batch
     stops: frozenset[int]
 
 
 class LocalFolder:
     """`folder` as saved by transformers, `adapters` the folder of the adapters' folders. `quantisation`: 8bit, 4bit, or nothing;
-    `device`: auto, cpu, cuda, cuda:1 … or cuda:all. Raises SpecialistError for what can be seen without loading the model."""
+    `device`: auto, cpu, cuda, cuda:1 … or cuda:all. `requests`: answers at once, of models that can write several. Raises
+    SpecialistError for what can be seen without loading the model."""
 
     def __init__(
         self, *, folder: str, name: str = "", window: int = 8192, adapters: str = "", device: str = "auto",
-        quantisation: str = "", patience_s: float = 5.0,
+        quantisation: str = "", requests: int = 4, patience_s: float = 5.0,
     ) -> None:  # fmt: skip
         self._folder = read_model_folder(Path(folder))
         self.name = name or Path(folder).resolve().name
         self.window = min(window, self._folder.positions or window)
-        self.line = Line(1)
+        self.line = Line(requests)
         self.breaker = Breaker()
         self._device = device
         self._quantisation = quantisation
@@ -112,19 +117,22 @@ class LocalFolder:
         return sum(tensor.numel() * tensor.element_size() for tensor in (*network.parameters(), *network.buffers()))
 
     def _generate(self, loaded: Loaded, adapter: Adapter | None, prompt: Sequence[int], most_tokens: int) -> Pieces:
-        if adapter is not None:
-            self._shelf.attach(loaded.network, adapter)
-        choose(loaded.network, adapter)
+        if adapter is not None and adapter.name not in self._shelf.attached():
+            with loaded.batch.paused():
+                self._shelf.attach(loaded.network, adapter)
         text, written, reason = TextStream(self._chat.get()), 0, "length"
-        deadline = time.monotonic() + LONGEST_S
+        tokens = loaded.batch.decode(
+            prompt, most_tokens=most_tokens, deadline=time.monotonic() + LONGEST_S, stops=loaded.stops, adapter=adapter
+        )
         try:
-            for token in decode_greedily(loaded.network, prompt, most_tokens=most_tokens, deadline=deadline):
-                if token in loaded.stops:
-                    reason = "stop"
-                    break
-                written += 1
-                if new := text.feed(token):
-                    yield Piece(new)
+            with closing(tokens):
+                for token in tokens:
+                    if token in loaded.stops:
+                        reason = "stop"
+                        break
+                    written += 1
+                    if new := text.feed(token):
+                        yield Piece(new)
         except RuntimeError as error:
             logger.exception("The language model failed")
             raise SpecialistError("model_broken", "The language model failed in the middle of its answer.") from error
@@ -137,17 +145,18 @@ class LocalFolder:
         chat = self._chat.get()
         device = chosen_device(self._device)
         network = load_network(self._folder, device=device, quantisation=self._quantisation)
-        loaded = Loaded(network, _stops(network, chat))
-        self._try_out(loaded, chat)
+        loaded = Loaded(network, Batch(network), _stops(network, chat))
+        self._try_out(loaded.batch, chat)
+        if not (loaded.batch.takes_several and self._folder.quantised_by in MIXED):
+            self.line = Line(1)  # nobody has come to the other one: the model is loaded first
         logger.info("The language model %s is loaded on %s after %.0f s", self.name, device, time.monotonic() - started)
         return loaded
 
-    def _try_out(self, loaded: Loaded, chat: Chat) -> None:
+    def _try_out(self, batch: Batch, chat: Chat) -> None:
         """Two tokens: a model of a kind that cannot be decoded so is found now, and the first question is not the slow one."""
-        choose(loaded.network, None)
         prompt = chat.prompt([Message("user", "Hello")])
         try:
-            list(decode_greedily(loaded.network, prompt, most_tokens=2, deadline=time.monotonic() + LONGEST_S))
+            list(batch.decode(prompt, most_tokens=2, deadline=time.monotonic() + LONGEST_S))
         except (TypeError, ValueError, AttributeError, RuntimeError) as error:
             logger.exception("The language model cannot be tried out")
             message = f"The model in {self._folder.path} is of a kind that cannot be served. Take a causal language model."

@@ -18,7 +18,7 @@ from specialists.errors import SpecialistError
 from specialists.language_models import decoding, loading, local_folder, memory
 from specialists.language_models.adapters import choose
 from specialists.language_models.chat import Chat, TextStream
-from specialists.language_models.decoding import decode_greedily
+from specialists.language_models.decoding import Batch
 from specialists.language_models.local_folder import LocalFolder
 from specialists.language_models.marks import BREAK
 from specialists.language_models.once import RETRY_S, Once
@@ -207,7 +207,7 @@ def test_it_writes_what_the_library_would_write(family: str, tmp_path: Path, mon
     monkeypatch.setattr(decoding, "PART", 64)
     assert len(prompt) > 300
 
-    ours = list(decode_greedily(network, prompt, most_tokens=12, deadline=time.monotonic() + 60))
+    ours = list(Batch(network).decode(prompt, most_tokens=12, deadline=time.monotonic() + 60))
     row = torch.tensor([prompt])
     theirs = network.generate(row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=12)
 
@@ -402,8 +402,8 @@ def test_weights_that_compute_no_numbers_are_a_sentence(folder: Path) -> None:
 
 def test_no_token_is_computed_after_the_reader_has_gone(model: LocalFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
-    counted = decoding._step
-    monkeypatch.setattr(decoding, "_step", lambda *args: (steps.append(1), counted(*args))[1])
+    counted = Batch._forward
+    monkeypatch.setattr(Batch, "_forward", lambda *args: (steps.append(1), counted(*args))[1])
     answer = model.generate(ASKED, most_tokens=60)
     next(answer)
     answer.close()  # type: ignore[attr-defined]
@@ -417,11 +417,11 @@ def test_an_answer_that_takes_too_long_is_cut_and_a_prompt_that_does_is_given_up
     model: LocalFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = model._loaded.get().network
-    assert len(list(decode_greedily(network, [1, 5, 3, 2], most_tokens=9, deadline=time.monotonic() + 60))) == 9
-    assert failure_of(lambda: list(decode_greedily(network, [1], most_tokens=9, deadline=0.0))).code == "model_slow"
+    assert len(list(Batch(network).decode([1, 5, 3, 2], most_tokens=9, deadline=time.monotonic() + 60))) == 9
+    assert failure_of(lambda: list(Batch(network).decode([1], most_tokens=9, deadline=0.0))).code == "model_slow"
     ticks = iter([0.0, 5.0, 20.0])
     monkeypatch.setattr(decoding.time, "monotonic", lambda: next(ticks))
-    assert len(list(decode_greedily(network, [1, 5, 3, 2], most_tokens=9, deadline=10.0))) == 2
+    assert len(list(Batch(network).decode([1, 5, 3, 2], most_tokens=9, deadline=10.0))) == 2
 
 
 def test_it_is_loaded_once_and_who_comes_meanwhile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
