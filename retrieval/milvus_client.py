@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -22,21 +23,28 @@ def milvus_options() -> dict[str, Any]:
 
 
 class _Asking:
-    """Milvus's client; what it cannot do is a RetrievalError `index_unreachable`."""
+    """Milvus's client, whose errors are sentences."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         options = milvus_options()
         method = getattr(_connect(options["uri"], options["token"]), name)
 
         def ask(*args: Any, **given: Any) -> Any:
-            from pymilvus.exceptions import MilvusException
-
-            try:
+            with _errors_as_sentences():
                 return method(*args, **given)
-            except MilvusException as error:
-                raise _unreachable() from error
 
         return ask
+
+
+@contextmanager
+def _errors_as_sentences() -> Iterator[None]:
+    """What Milvus cannot do, as RetrievalError `index_unreachable`."""
+    from pymilvus.exceptions import MilvusException
+
+    try:
+        yield
+    except MilvusException as error:
+        raise _unreachable() from error
 
 
 _ASKING = _Asking()
@@ -67,7 +75,11 @@ class PartitionRows:
         reader = milvus().query_iterator(
             self._collection, batch_size=READ_AT_ONCE, filter=self.filter, output_fields=["id"], consistency_level="Strong"
         )
-        while batch := reader.next():
+        while True:
+            with _errors_as_sentences():  # each part is a question of its own
+                batch = reader.next()
+            if not batch:
+                break
             yield from (int(row["id"]) for row in batch)
         reader.close()
 
@@ -105,16 +117,13 @@ def _load(_uri: str, name: str) -> None:
 def _connect(uri: str, token: str) -> Any:
     try:
         from pymilvus import MilvusClient
-        from pymilvus.exceptions import MilvusException
     except ImportError as error:
         message = "pymilvus is not installed. Install requirements-milvus.txt, or set VECTOR_INDEX_BACKEND to FaissCpuIndex."
         raise RetrievalError("milvus_missing", message, permanent=True) from error
     if not uri.endswith(".db"):  # a file is milvus-lite, in this process
         _check_is_inside(uri)
-    try:
+    with _errors_as_sentences():
         return MilvusClient(uri=uri, token=token)
-    except MilvusException as error:
-        raise _unreachable() from error
 
 
 def _unreachable() -> RetrievalError:

@@ -229,6 +229,13 @@ def test_it_says_when_milvus_does_not_answer(monkeypatch: Any) -> None:
     assert 99 not in partition_ids("partition-1")[0]
 
 
+def test_it_says_when_milvus_goes_away_in_the_middle_of_a_list(monkeypatch: Any) -> None:
+    write("partition-1", TEXTS)
+    monkeypatch.setattr("pymilvus.client.iterator.query_iterator.QueryIterator.next", refuse)
+    with pytest.raises(RetrievalError, match="did not answer"):
+        partition_ids("partition-1")
+
+
 def test_it_keeps_a_partition_that_was_emptied() -> None:
     write("partition-1", {1: "an owl"})
     before = words_of("partition-1")
