@@ -17,20 +17,22 @@ PASSAGE_TOKENS = 200
 
 @dataclass
 class JudgedSet:
-    """`qrels`: for each query, the numbers of the relevant passages with their grades."""
+    """`qrels`: for each query, the numbers of the relevant passages with their grades. `others`: queries that were left out, with
+    theirs."""
 
     name: str
     texts: list[str] = field(default_factory=list)
     contexts: list[str] = field(default_factory=list)
     queries: list[str] = field(default_factory=list)
     qrels: list[dict[int, int]] = field(default_factory=list)
+    others: list[tuple[str, dict[int, int]]] = field(default_factory=list)
 
     def named_qrels(self) -> dict[str, dict[str, int]]:
         return {str(n): {str(passage): grade for passage, grade in found.items()} for n, found in enumerate(self.qrels)}
 
 
 def load_set(name: str | Path, most: int = 0) -> JudgedSet:
-    """The set; of its queries every n-th, so that there are at most `most` (0: all)."""
+    """The set; of its queries every n-th, so that there are at most `most` (0: all), and as `others` the ones behind these."""
     path, at, pages = str(name).partition("@")
     if at:
         judged = _pages(Path(path), Path(pages))
@@ -40,6 +42,7 @@ def load_set(name: str | Path, most: int = 0) -> JudgedSet:
         judged = _squad(Path(path))
     if most and len(judged.queries) > most:
         step = -(-len(judged.queries) // most)
+        judged.others = list(zip(judged.queries[1::step], judged.qrels[1::step], strict=True))
         judged.queries, judged.qrels = judged.queries[::step], judged.qrels[::step]
     return judged
 

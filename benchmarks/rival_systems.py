@@ -204,9 +204,45 @@ class ProductReranked(Product):
         return put_in_order(query, found, texts)[:top_k]
 
 
+class ProductDeciding(ProductReranked):
+    """In the reranker's order or in the search's, as a corpus decides by its own questions under “automatic”."""
+
+    is_reranked = True  # as a corpus of few questions has it
+
+    def learn(self, known: Sequence[tuple[str, dict[str, int]]]) -> None:
+        """`known`: other questions of the set, with the grades of the passages that answer them."""
+        from assistant.reranking.models import CorpusReranking
+        from assistant.reranking.using import Verdict, verdict_on
+        from retrieval.comparing import change
+
+        before, after = ([_gain(search(self, query, 10), grades) for query, grades in known] for search in SEARCHES)
+        gained = change(before, after)
+        row = CorpusReranking(
+            questions=len(known), ndcg_before=gained.before, ndcg_after=gained.after, low=gained.low, high=gained.high
+        )
+        self.is_reranked = verdict_on(row) is not Verdict.DOES_NOT
+        print(
+            f"{len(known)} other questions: {gained}; in the {'reranker' if self.is_reranked else 'search'}'s order",
+            file=sys.stderr,
+        )
+
+    def search(self, query: str, top_k: int) -> list[int]:
+        return SEARCHES[self.is_reranked](self, query, top_k)
+
+
+SEARCHES = (Product.search, ProductReranked.search)
+
+
+def _gain(found: Sequence[int], grades: dict[str, int]) -> float:
+    from retrieval.metrics import ndcg_at_k
+
+    return ndcg_at_k({"q": {str(place): -float(rank) for rank, place in enumerate(found)}}, {"q": grades}, 10)
+
+
 SYSTEMS: dict[str, type[Any]] = {
     "product": Product,
     "product, reranked": ProductReranked,
+    "product, as a corpus decides": ProductDeciding,
     "sentence-transformers + FAISS Flat": SentenceTransformersFaiss,
     "MiniLM + Lucene-like BM25, RRF k=60": PlainFusion,
     "txtai": Txtai,
@@ -224,6 +260,8 @@ def run(name: str, work: Path) -> dict[str, Any]:
     started = time.perf_counter()
     system.ingest(passages)
     seconds = time.perf_counter() - started
+    if content.get("known") and hasattr(system, "learn"):
+        system.learn(content["known"])
     for number in range(WARM_UP):
         system.search(f"warm up {number}", content["top_k"])
     found, times = [], []

@@ -1,11 +1,14 @@
 """Puts the product and its rivals into one table in one run: the same passages, the same weights, the same machine.
 
-    python benchmarks/rivals.py SET [SET …] [--queries 200] [--documents 5000] [--venv FOLDER] [--only NAME …] [--json]
+    python benchmarks/rivals.py SET [SET …] [--queries 200] [--documents 5000] [--venv FOLDER] [--only NAME …]
+                               [--times-only] [--json]
 
 SETs are those of benchmarks/judged.py. The rivals are installed into an environment of their own (benchmarks/rivals.txt); what
 cannot be installed or does not work is n/a, with the reason. Each system is a process of its own and runs alone. Prints nDCG@10
 and Recall@10 for each set, over all judged queries, and passages ingested per second; then the time of a query, embedding
-included, over the first --documents passages of the sets together. Measures are the product's; pytrec_eval must agree."""
+included, over the first --documents passages of the sets together. “As a corpus decides”: whether the reranker is used is
+decided by other queries of the set, as an installation decides it by its own. Measures are the product's; pytrec_eval must
+agree."""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 SYSTEMS_FILE = ROOT / "benchmarks" / "rival_systems.py"
 REQUIREMENTS = ROOT / "benchmarks" / "rivals.txt"
-OWN = {"product", "product, reranked"}  # run in the product's environment
+OWN = {"product", "product, reranked", "product, as a corpus decides"}  # run in the product's environment
 TOP_K = 10
 AGREEMENT = 1e-6
 LONGEST_S = 3600
@@ -41,8 +44,11 @@ def main() -> None:
         "--venv", type=Path, default=ROOT / "var" / "rivals", help="the rivals' environment, made if it is missing"
     )
     parser.add_argument("--only", nargs="+", help="the names of systems; all by default")
+    parser.add_argument("--times-only", action="store_true", help="measure no set, only the times")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if arguments.times_only and not arguments.documents:
+        parser.error("--times-only needs --documents of at least 1.")
 
     import django
 
@@ -55,6 +61,8 @@ def main() -> None:
     names = [name for name in SYSTEMS if not arguments.only or name in arguments.only]
     with tempfile.TemporaryDirectory(prefix="intramural-rivals-") as scratch:
         works = write_works(Path(scratch), judged, arguments.documents)
+        if arguments.times_only:
+            works, judged = {"": works[""]}, []
         table = {name: measure(name, works, arguments.venv, problem) for name in names}
         for item in judged:
             score(item, table, arguments.venv, Path(scratch), problem)
@@ -96,7 +104,8 @@ def write_works(scratch: Path, judged: list[Any], documents: int) -> dict[str, P
     for item in judged:
         rows = list(zip(item.contexts, item.texts, strict=True))
         works[item.name] = scratch / f"{item.name}.json"
-        works[item.name].write_text(json.dumps({"passages": rows, "queries": item.queries, "top_k": TOP_K}), encoding="utf-8")
+        work = {"passages": rows, "queries": item.queries, "known": item.others, "top_k": TOP_K}
+        works[item.name].write_text(json.dumps(work), encoding="utf-8")
     if documents:
         rows = [row for item in judged for row in zip(item.contexts, item.texts, strict=True)][:documents]
         queries = list(dict.fromkeys(query for item in judged for query in item.queries[:100]))
@@ -123,6 +132,8 @@ def measure(name: str, works: dict[str, Path], venv: Path, problem: str) -> dict
             outcomes[work] = {"n/a": f"it took longer than {LONGEST_S} s"}
             continue
         outcomes[work] = {"n/a": last_line(done.stderr)} if done.returncode else summary(json.loads(output.read_bytes()), path)
+        if name in OWN:
+            print(done.stderr, end="", file=sys.stderr)
     return outcomes
 
 
@@ -162,7 +173,8 @@ def score(judged: Any, table: dict[str, dict[str, Figures]], venv: Path, scratch
 
 
 def print_table(sets: list[str], table: dict[str, dict[str, Figures]], documents: int) -> None:
-    print("| system | set | nDCG@10 | Recall@10 | passages/s |\n|---|---|---|---|---|")
+    if sets:
+        print("| system | set | nDCG@10 | Recall@10 | passages/s |\n|---|---|---|---|---|")
     for name in sets:
         for system, outcomes in table.items():
             row = outcomes[name]
