@@ -14,6 +14,7 @@ from retrieval.indexes.exact import ExactIndex
 from retrieval.indexes.faiss_cpu import FaissCpuIndex
 from retrieval.indexes.faiss_gpu import FaissGpuIndex
 from retrieval.indexes.milvus import MilvusIndex
+from tests.retrieval.gpu_indexes import STAND_INS, CodedIndex, ShardedIndex, few_rows_will_do
 
 DIMENSION = 16
 
@@ -38,46 +39,6 @@ class MergedIndex(FaissCpuIndex):
             assert self.adopt(merged)
 
 
-class ShardedIndex(FaissGpuIndex):
-    """As on three graphics processors, whose flat copies are in main memory: they are shared out and searched by FAISS itself."""
-
-    def _flat_on(self, device: int, is_half: bool) -> Any:
-        import faiss
-
-        if not is_half:
-            return faiss.IndexFlatIP(self.dimension)
-        return faiss.IndexScalarQuantizer(self.dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-
-    @staticmethod
-    def _choose_devices(wanted: int) -> tuple[int, ...]:
-        return (0, 1, 2)
-
-
-class HalfIndex(ShardedIndex):
-    """The same in float16, with exact scores."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._options = {"devices": 0, "copy": "float16"}
-
-
-class CodedIndex(ShardedIndex):
-    """Product-quantised codes in an inverted file, with exact scores."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._options = {"devices": 0, "copy": "pq"}
-
-    def _codes_on(self, device: int, lists: int) -> Any:
-        import faiss
-
-        flat = faiss.IndexFlatIP(self.dimension)
-        codes = faiss.IndexIVFPQ(flat, self.dimension, lists, faiss_gpu.code_parts(self.dimension), 8, faiss.METRIC_INNER_PRODUCT)
-        flat.this.disown()
-        codes.own_fields = True
-        return codes
-
-
 NEEDS_GPU = pytest.mark.skipif("not _has_gpu()", reason="FAISS sees no graphics processor here (it needs requirements-gpu.txt)")
 NEEDS_MILVUS = pytest.mark.skipif(
     find_spec("milvus_lite") is None, reason="milvus-lite is not installed (requirements-milvus.txt)"
@@ -86,9 +47,7 @@ BACKENDS = [
     ExactIndex,
     FaissCpuIndex,
     MergedIndex,
-    ShardedIndex,
-    HalfIndex,
-    CodedIndex,
+    *STAND_INS,
     pytest.param(FaissGpuIndex, marks=NEEDS_GPU),
     pytest.param(MilvusIndex, marks=NEEDS_MILVUS),
 ]
@@ -98,7 +57,7 @@ BACKENDS = [
 def backend(request: Any, tmp_path: Path, monkeypatch: Any, settings: Any) -> type[VectorIndex]:
     settings.MILVUS = {**settings.MILVUS, "uri": str(tmp_path / "milvus.db")}
     monkeypatch.setattr(MergedIndex, "folder", tmp_path, raising=False)
-    monkeypatch.setattr(faiss_gpu, "LEAST_SHARD", 1)
+    few_rows_will_do(monkeypatch)
     return request.param
 
 
@@ -273,6 +232,17 @@ def test_it_shares_a_copy_out_over_the_devices_and_a_small_one_not(monkeypatch: 
     shares = [copy.at(number).ntotal for copy in index._copies.values() for number in range(copy.count())]
     assert shares == [100, 100]
     assert [copy.ntotal for copy in small._copies.values()] == [60]
+
+
+def test_the_stand_ins_for_devices_share_out_and_code_few_rows_too(monkeypatch: Any) -> None:
+    """Else the tests above would search one flat copy, whichever the backend."""
+    few_rows_will_do(monkeypatch)
+    kinds = []
+    for kind in STAND_INS:
+        index = _filled(kind, 60)
+        index.search(_vectors(1), 1)
+        kinds += [type(copy).__name__ for copy in index._copies.values()]
+    assert kinds == ["IndexShards", "IndexShards", "Inverted"]
 
 
 def test_codes_find_what_the_rows_would_and_leave_out_what_is_dead(monkeypatch: Any) -> None:

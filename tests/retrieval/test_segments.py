@@ -24,6 +24,7 @@ from retrieval.passages import Passage
 from retrieval.search import search
 from tests.environment import ROOT
 from tests.retrieval.embedders import DIMENSION
+from tests.retrieval.gpu_indexes import STAND_INS, few_rows_will_do
 from tests.retrieval.writing import found, start_writer, write
 
 
@@ -48,6 +49,7 @@ BACKENDS = [
     ExactIndex,
     FaissCpuIndex,
     InvertedIndex,
+    *STAND_INS,
     pytest.param(FaissGpuIndex, marks=NEEDS_GPU),
     pytest.param(MilvusIndex, marks=NEEDS_MILVUS),
 ]
@@ -58,6 +60,7 @@ def backend(request: Any, settings: Any, monkeypatch: Any, tmp_path: Path) -> ty
     settings.MILVUS = {**settings.MILVUS, "uri": str(tmp_path / "milvus.db")}
     settings.VECTOR_INDEX = {"BACKEND": f"{request.param.__module__}.{request.param.__name__}", "OPTIONS": {}}
     monkeypatch.setattr(faiss_cpu, "SMALL_ROWS", 10)  # so that there are segments to speak of
+    few_rows_will_do(monkeypatch)
     return request.param
 
 
