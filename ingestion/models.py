@@ -93,6 +93,7 @@ class Document(models.Model):
     family = models.CharField(max_length=200, blank=True, db_index=True)  # the name without its version (versions.py)
     is_retired = models.BooleanField(default=False)  # superseded, by its name or by its own words
     sha256 = models.CharField(max_length=64)
+    tagged_sha256 = models.CharField(max_length=64, blank=True)  # of the file whose own keywords have become tags
     size = models.BigIntegerField()
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="uploaded_documents"
@@ -126,7 +127,7 @@ class Document(models.Model):
 
 
 class Tag(models.Model):
-    """A word that an owner put on a document. `key`: the name without case and accents, by which it is found (tags.py)."""
+    """What an owner, or its file, put on a document. `key`: without case and accents, by which it is found (tags.py)."""
 
     NAME_LENGTH, KEY_LENGTH = 40, 160
 

@@ -22,6 +22,7 @@ from ingestion.models import Chunk, Document, DocumentState, DocumentText, Pendi
 from ingestion.parsers.base import ParsedDocument, ParseError
 from ingestion.parsers.sandbox import parse_file
 from ingestion.services import original_path
+from ingestion.tags import add_own_tags
 from ingestion.versions import read_edition, says_retired
 from retrieval.errors import RetrievalError
 from retrieval.passages import FloatMatrix, Passage
@@ -229,10 +230,13 @@ def flip(item: Draft) -> bool:
     is_ours = _held(
         item.claim, state=DocumentState.READY, revision=revision, warnings=list(item.parsed.warnings), error_code="",
         error_message="", chunk_count=len(item.chunks), chunks_embedded=len(item.chunks), lease_owner="", lease_until=None,
-        format=item.parsed.format or document.format, **_edition(document.source_name, item.parsed.text),
+        format=item.parsed.format or document.format, tagged_sha256=document.sha256,
+        **_edition(document.source_name, item.parsed.text),
     )  # fmt: skip
     if not is_ours:
         return False
+    if document.tagged_sha256 != document.sha256:  # else somebody may have taken one of them off since
+        add_own_tags(document, item.parsed.keywords)
     old = Chunk.objects.filter(document=document.pk).exclude(revision=revision)
     ids = list(old.values_list("pk", flat=True))
     if ids:

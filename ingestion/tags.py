@@ -1,9 +1,10 @@
-"""The words that owners put on documents, to find them by. Two spellings that differ in case or accents are one tag."""
+"""The words that owners and files put on documents, to find them by. Two spellings that differ in case or accents are one tag."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from django.db import transaction
 from django.db.models import Count, Min
@@ -46,17 +47,35 @@ def check_tags(names: Iterable[str]) -> tuple[str, ...]:
 def set_tags(document: Document, names: Sequence[str]) -> None:
     """Put these tags in the place of the document's. Searches follow at once: nothing is indexed again. Raises TagError."""
     tags = check_tags(names)
-    current = Document.objects.select_for_update().filter(pk=document.pk).first()
-    if current is not None:  # else somebody has deleted it meanwhile
-        current.tags.all().delete()
-        Tag.objects.bulk_create([Tag(document=current, name=name, key=folded(name)) for name in tags])
+    if _locked(document):  # else somebody has deleted it meanwhile
+        Tag.objects.filter(document=document).delete()
+        Tag.objects.bulk_create([Tag(document=document, name=name, key=folded(name)) for name in tags])
 
 
 @transaction.atomic
 def add_tags(document: Document, names: Sequence[str]) -> None:
-    """Add these tags to the document's own. Raises TagError when there are too many then."""
-    if names:
-        set_tags(document, [*document.tags.values_list("name", flat=True), *names])
+    """Add these tags to the document's. Raises TagError when there are too many then."""
+    if names and _locked(document):
+        set_tags(document, [*Tag.objects.filter(document=document).values_list("name", flat=True), *names])
+
+
+@transaction.atomic
+def add_own_tags(document: Document, keywords: Iterable[str]) -> None:
+    """Add what the document's file says that it is filed under: what can be a tag, as far as there is room beside the tags that
+    it has. The rest is left out without a word, since nobody has typed it."""
+    if not _locked(document):
+        return
+    tags = {tag.key: tag for tag in Tag.objects.filter(document=document)}
+    for keyword in keywords:
+        with suppress(TagError):
+            for name in check_tags([keyword]):
+                tags.setdefault(folded(name), Tag(document=document, name=name, key=folded(name)))
+    Tag.objects.bulk_create([tag for tag in list(tags.values())[:MOST] if tag.pk is None])
+
+
+def _locked(document: Document) -> bool:
+    """Whether it is still there; until the transaction ends nobody else changes its tags."""
+    return Document.objects.select_for_update().filter(pk=document.pk).first() is not None
 
 
 def tags_in(corpus: Corpus) -> list[str]:

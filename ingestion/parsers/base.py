@@ -35,6 +35,7 @@ class ParsedDocument:
     pages: int | None = None
     warnings: tuple[str, ...] = field(default=())  # sentences for the document's row
     format: str = ""  # what the file turned out to be: one of formats.PARSERS
+    keywords: tuple[str, ...] = ()  # what the file says that it is filed under; not checked
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -49,6 +50,7 @@ class ParsedDocument:
             pages=data["pages"],
             warnings=tuple(str(warning) for warning in data["warnings"]),
             format=str(data.get("format", "")),
+            keywords=tuple(str(word) for word in data.get("keywords", ())),
         )
 
 

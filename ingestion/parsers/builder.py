@@ -11,6 +11,8 @@ from ingestion.parsers.cleaning import lines, one_line
 MAX_CHARACTERS = 20_000_000
 MAX_BLOCKS = 400_000
 MAX_HEADING = 300  # characters; what is longer was a paragraph in a heading's clothes
+MAX_KEYWORDS = 100
+MAX_KEYWORD_TEXT = 10_000  # characters
 _FIGURE = re.compile(r"\s*[-+(]?\s*[$€£¥]?\s*\d[\d.,:'\s/-]*\s*[%)KMBkmb€$]?\s*")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
@@ -22,6 +24,7 @@ class DocumentBuilder:
         self.page: int | None = None
         self.sheet: str | None = None
         self.warnings: list[str] = []
+        self._keywords: list[str] = []
         self._parts: list[str] = []
         self._length = 0
         self._blocks: list[Block] = []
@@ -31,6 +34,11 @@ class DocumentBuilder:
     @property
     def blocks(self) -> Sequence[Block]:
         return self._blocks
+
+    def keywords(self, text: str) -> None:
+        """What the file says that it is filed under, between commas, semicolons or line ends."""
+        words = (one_line(part) for part in re.split(r"[,;\n]", text[:MAX_KEYWORD_TEXT]))
+        self._keywords = [*self._keywords, *filter(None, words)][:MAX_KEYWORDS]
 
     def heading(self, text: str, level: int) -> None:
         text = one_line(text)
@@ -120,7 +128,10 @@ class DocumentBuilder:
             )
 
     def build(self, *, title: str = "", pages: int | None = None) -> ParsedDocument:
-        return ParsedDocument("".join(self._parts), tuple(self._blocks), one_line(title)[:300], pages, tuple(self.warnings))
+        return ParsedDocument(
+            "".join(self._parts), tuple(self._blocks), one_line(title)[:300], pages, tuple(self.warnings),
+            keywords=tuple(self._keywords),
+        )  # fmt: skip
 
 
 def names_columns(cells: Sequence[str]) -> bool:

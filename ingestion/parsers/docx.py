@@ -44,6 +44,7 @@ class DocxParser:
             for element in _blocks(document.element.body):
                 reader.read(element)
             self._add_notes(document, builder)
+            builder.keywords(document.core_properties.keywords)
             return builder.build(title=reader.title or plain_title(document.core_properties.title))
 
     def _add_notes(self, document: Any, builder: DocumentBuilder) -> None:

@@ -47,20 +47,30 @@ class HtmlParser:
         data = path.read_bytes()
         declared = _META_CHARSET.search(data[:4096])
         builder = DocumentBuilder()
-        title = add_html(builder, decode(data, declared=declared[1].decode("ascii") if declared else ""))
-        return builder.build(title=title)
+        tree = _tree(decode(data, declared=declared[1].decode("ascii") if declared else ""))
+        for meta in tree.css("meta"):
+            if (meta.attributes.get("name") or "").lower() == "keywords":
+                builder.keywords(meta.attributes.get("content") or "")
+        title = tree.css_first("title")
+        _add(builder, tree)
+        return builder.build(title=title.text() if title is not None else "")
 
 
-def add_html(builder: DocumentBuilder, text: str) -> str:
-    """Add a page's or a fragment's blocks; return its <title>. Raises ParseError for a page made to stop a parser."""
+def add_html(builder: DocumentBuilder, text: str) -> None:
+    """Add a fragment's blocks, or those of a message. Raises ParseError for a page made to stop a parser."""
+    _add(builder, _tree(text))
+
+
+def _tree(text: str) -> Any:
     from selectolax.lexbor import LexborHTMLParser
 
     scan(text.encode("utf-8", errors="ignore"))
-    tree = LexborHTMLParser(text)
-    title = tree.css_first("title")
+    return LexborHTMLParser(text)
+
+
+def _add(builder: DocumentBuilder, tree: Any) -> None:
     if tree.body is not None:
         _Walk(builder).run(_main_part(tree))
-    return title.text() if title is not None else ""
 
 
 def _main_part(tree: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Markdown by its tokens: headings, lists, tables, code. Front matter gives the title and is left out of the text."""
+"""Markdown by its tokens: headings, lists, tables, code. Front matter gives title and keywords and is left out of the text."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 _FRONT_MATTER = re.compile(r"\A\s*(---|\+\+\+)[ \t]*\n(.{0,20000}?)\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
 _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+)$", re.MULTILINE | re.IGNORECASE)
+# In YAML or TOML, on one line or on the following ones.
+_KEYWORDS = re.compile(
+    r"""^(?:tags|keywords)[ \t]*[:=][ \t]*(.*(?:\n(?:[ \t]+\S|-[ \t]|[\]"']).*)*)""", re.MULTILINE | re.IGNORECASE
+)
+_COMMENT = re.compile(r"(?:^|[ \t])#[ \t].*$", re.MULTILINE)
+_LIST_DASH = re.compile(r"^[ \t]*-[ \t]+")
 # Site generators' own commands, which mean nothing outside of them.
 _TEMPLATE_COMMAND = re.compile(r"\{%-?[^%\n]{0,500}%\}|\{\{[<%][^\n]{0,500}?[>%]\}\}|\{:\s?[.#][^}\n]{0,200}\}")
 _HTML_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -32,20 +38,26 @@ class MarkdownParser:
     def parse(self, path: Path) -> ParsedDocument:
         from markdown_it import MarkdownIt
 
-        title, text = split_front_matter(clean(decode(path.read_bytes())))
+        front, text = split_front_matter(clean(decode(path.read_bytes())))
         reader = MarkdownIt("commonmark", {"maxNesting": 50}).enable(["table", "strikethrough"])
         builder = DocumentBuilder()
+        _add_keywords(builder, front)
         _Walk(builder).run(reader.parse(_TEMPLATE_COMMAND.sub("", text)))
-        return builder.build(title=title or _first_heading(builder))
+        title = _TITLE.search(front)
+        return builder.build(title=(title[1].strip().strip("\"'") if title else "") or _first_heading(builder))
 
 
 def split_front_matter(text: str) -> tuple[str, str]:
-    """(title, the text after the front matter); no title, and the whole text, where there is none."""
+    """(the front matter, the text after it); nothing, and the whole text, where there is none."""
     found = _FRONT_MATTER.match(text)
-    if found is None:
-        return "", text
-    title = _TITLE.search(found[2])
-    return (title[1].strip().strip("\"'") if title else ""), text[found.end() :]
+    return (found[2], text[found.end() :]) if found else ("", text)
+
+
+def _add_keywords(builder: DocumentBuilder, front: str) -> None:
+    """`tags: [a, "b"]`, `keywords = a, b`, or a list with a line for each."""
+    for value in _KEYWORDS.findall(front):
+        for line in _COMMENT.sub("", value).split("\n"):
+            builder.keywords(",".join(word.strip(" \t[]\"'") for word in _LIST_DASH.sub("", line).split(",")))
 
 
 def _first_heading(builder: DocumentBuilder) -> str:

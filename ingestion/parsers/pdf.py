@@ -50,7 +50,7 @@ class PdfParser:
         pdf = open_pdf(path)
         try:
             pages = [_lines(pdf, index) for index in range(len(pdf))]
-            title = plain_title(pdf.get_metadata_dict().get("Title"))
+            properties = pdf.get_metadata_dict()
         finally:
             pdf.close()
         textless = sum(not page for page in pages)
@@ -59,11 +59,12 @@ class PdfParser:
                 "no_text", "The PDF has no text layer (it may be a scan). Run text recognition on it and upload it again."
             )
         builder = DocumentBuilder()
+        builder.keywords(properties.get("Keywords", ""))
         _Layout(builder, _without_running_lines(pages)).add_pages()
         if textless:
             verb = "page has no text; it was" if textless == 1 else "pages have no text; they were"
             builder.warnings.append(f"{textless} of {len(pages)} {verb} left out.")
-        return builder.build(title=title, pages=len(pages))
+        return builder.build(title=plain_title(properties.get("Title")), pages=len(pages))
 
 
 def open_pdf(path: Path) -> Any:

@@ -35,6 +35,7 @@ class PptxParser:
                 builder.page = number
                 _add_slide(builder, slide)
             title = plain_title(presentation.core_properties.title)
+            builder.keywords(presentation.core_properties.keywords)
         if hidden:
             builder.warnings.append(f"{'1 hidden slide was' if hidden == 1 else f'{hidden} hidden slides were'} left out.")
         return builder.build(title=title, pages=len(slides))

@@ -36,6 +36,7 @@ class XlsxParser:
                     hidden += 1
                 else:
                     _add_sheet(builder, sheet, budget)
+            builder.keywords(str(workbook.properties.keywords or ""))
         if hidden:
             builder.warnings.append(f"{'1 hidden sheet was' if hidden == 1 else f'{hidden} hidden sheets were'} left out.")
         return builder.build(title=plain_title(workbook.properties.title))

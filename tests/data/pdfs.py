@@ -31,10 +31,12 @@ def paragraphs(*texts: Sequence[str] | str, top: float = 720) -> list[Text]:
     return lines
 
 
-def make_pdf(pages: Sequence[Sequence[Text]], *, title: str = "", rotate: int = 0, password: str = "") -> bytes:
+def make_pdf(
+    pages: Sequence[Sequence[Text]], *, title: str = "", keywords: str = "", rotate: int = 0, password: str = ""
+) -> bytes:
     """One page per list of lines; an empty list is a page without text."""
     streams = [_stream(_content(page)) for page in pages]
-    return _write([(stream, rotate) for stream in streams], title=title, password=password)
+    return _write([(stream, rotate) for stream in streams], title=title, keywords=keywords, password=password)
 
 
 def make_many_pages(count: int, words: str = "The same words on every page.") -> bytes:
@@ -62,10 +64,13 @@ def _stream(content: bytes) -> bytes:
     return b"<< /Length %d /Filter /FlateDecode >>\nstream\n" % len(packed) + packed + b"\nendstream"
 
 
-def _write(pages: Sequence[tuple[bytes, int]], *, title: str = "", copies: int = 1, password: str = "") -> bytes:
+def _write(
+    pages: Sequence[tuple[bytes, int]], *, title: str = "", keywords: str = "", copies: int = 1, password: str = ""
+) -> bytes:
     """Number the objects, write them with their cross-reference table. Object 1 is the catalogue, 2 the pages, 3 the font."""
     font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
-    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", font, b"<< /Title (%s) >>" % title.encode("cp1252")]
+    properties = b"<< /Title (%s) /Keywords (%s) >>" % (title.encode("cp1252"), keywords.encode("cp1252"))
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", font, properties]
     kids = []
     for stream, rotate in pages:
         objects.append(stream)

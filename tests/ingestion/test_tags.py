@@ -14,9 +14,11 @@ from django.test import Client
 from django.urls import reverse
 
 from ingestion.models import Corpus, Document
-from ingestion.services import add_document, narrow_document, with_tags
+from ingestion.services import add_document, narrow_document, retry_document, with_tags
 from ingestion.tags import TagError, add_tags, check_tags, read_tags, set_tags, tags_in
 from ingestion.worker import work_until_empty
+from tests.data.office import make_docx, make_pptx, make_xlsx
+from tests.data.pdfs import make_pdf, paragraphs
 from tests.ingestion.pages import HTMX, add_waiting, client_of
 from tests.people import People, make_corpora
 
@@ -189,3 +191,86 @@ def test_it_tags_by_the_api(people: People, sales: Corpus) -> None:
     refused = client.put(tags, {"tags": ["x" * 41]}, content_type="application/json")
     assert refused.status_code == 400 and "at most 40" in refused.json()["error"]["message"]
     assert [row["tags"] for row in client.get(url).json()["documents"]] == [["travel"], []]
+
+
+# --- A file's own -----------------------------------------------------------------------------------------------------
+
+
+def _with_keywords(make: Any, fill: Any, properties: str) -> bytes:
+    """An Office file whose properties have keywords."""
+
+    def filled(document: Any) -> None:
+        fill(document)
+        getattr(document, properties).keywords = "HR; Annual leave, "
+
+    return make(filled)
+
+
+def _slide(presentation: Any) -> None:
+    presentation.slides.add_slide(presentation.slide_layouts[1]).shapes.title.text = "Leave"
+
+
+OWN = {
+    "yaml.md": b"---\ntitle: Leave\ntags: [HR, 'Annual leave'] # ours\n---\nLeave is counted in days.",
+    "list.md": b'---\nKeywords:\n  - HR\n  - "Annual leave"  # the long one\nauthor: Ada, Ben\n---\nLeave is counted in days.',
+    "toml.md": b"+++\ntags = [\n\"HR\",\n  'Annual leave',\n]\ndate = 2025-01-01\n+++\nLeave is counted in days.",
+    "line.md": b"---\nkeywords: HR, Annual leave\nmenu:\n  tags: nested\n---\nLeave.\n\ntags: no front matter",
+    "page.html": b"<meta name='Keywords' content='HR, Annual leave'><meta name=author content=Ada><body><p>Leave.",
+    "text.docx": _with_keywords(make_docx, lambda document: document.add_paragraph("Leave."), "core_properties"),
+    "slides.pptx": _with_keywords(make_pptx, _slide, "core_properties"),
+    "sheet.xlsx": _with_keywords(make_xlsx, lambda workbook: workbook.active.append(["Leave", "Days"]), "properties"),
+    "paper.pdf": make_pdf([paragraphs("Leave is counted in days.")], keywords="HR, Annual leave"),
+}
+
+
+def test_it_takes_the_tags_that_files_have_themselves_from_a_folder(sales: Corpus, tmp_path: Path) -> None:
+    for name, content in OWN.items():
+        (tmp_path / name).write_bytes(content)
+    call_command("import_folder", str(tmp_path), "--corpus", "Sales", "--tag", "ours", stdout=io.StringIO(), stderr=io.StringIO())
+    found = {document.source_name: sorted(names_of(document)) for document in sales.documents.all()}
+    assert found == {name: ["Annual leave", "HR", "ours"] for name in OWN}
+    assert searched('leave tag:"annual LEAVE"'), "they are tags as all others"
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_it_takes_the_tags_that_a_file_has_itself_from_an_upload(people: People, sales: Corpus, name: str) -> None:
+    form = {"paths": [name], "files": [SimpleUploadedFile("upload", OWN[name])], "tags": ""}
+    client_of(people.olga).post(reverse("ingestion:upload", args=[sales.slug]), form)
+    work_until_empty()
+    assert sorted(names_of(sales.documents.get())) == ["Annual leave", "HR"]
+
+
+def test_it_leaves_out_what_no_tag_can_be_and_what_there_is_no_room_for(sales: Corpus) -> None:
+    front = ", ".join(["x" * 41, 'two "words" here', "hr", *(f"tag {number}" for number in range(30))])
+    document = add(sales, "a.md", f"---\ntags: {front}\n---\nLeave is counted in days.", "HR", "ours")
+    work_until_empty()
+    document.refresh_from_db()
+    assert document.state == "ready" and document.warnings == []
+    assert sorted(names_of(document)) == sorted(["HR", "ours", *(f"tag {number}" for number in range(18))])
+
+
+def test_it_adds_what_a_new_version_has_and_takes_nothing_away(sales: Corpus) -> None:
+    document = add(sales, "a.md", "---\ntags: [draft, HR]\n---\nLeave is counted in days.", "ours")
+    work_until_empty()
+    add(sales, "a.md", "---\ntags: [final]\n---\nLeave is counted in hours.")
+    work_until_empty()
+    assert names_of(document) == ["draft", "final", "HR", "ours"]
+
+
+def test_it_does_not_put_back_what_an_owner_has_taken_off(people: People, sales: Corpus) -> None:
+    document = add(sales, "a.md", "---\ntags: [draft, HR]\n---\nLeave is counted in days.")
+    work_until_empty()
+    set_tags(document, ["HR"])
+    retry_document(document=document)
+    work_until_empty()
+    narrow_document(document=document, groups=[people.engineering])
+    work_until_empty()
+    document.refresh_from_db()
+    assert document.state == "ready" and names_of(document) == ["HR"]
+
+
+def test_a_message_gets_no_tags_from_what_its_sender_wrote(sales: Corpus) -> None:
+    head = "From: a@example.org\nSubject: Leave\nContent-Type: text/html\n\n"
+    document = add(sales, "a.eml", f"{head}<meta name=keywords content=cheap><body><p>Leave is counted in days.")
+    work_until_empty()
+    assert document.content.text.endswith("Leave is counted in days.") and names_of(document) == []
