@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from safetensors.numpy import load_file
 
 from assistant.embedders import adapting
 from assistant.embedders.questions import document_pairs
@@ -20,6 +21,7 @@ from ingestion.services import add_document
 from ingestion.worker import work_until_empty
 from retrieval.builds import get_search_embedder, serving_build
 from retrieval.embedders import get_embedder
+from retrieval.embedders.sources import PACKAGED_MODEL, find_source
 from specialists.models import TrainingExample
 from tests.people import People, make_corpora
 
@@ -83,16 +85,43 @@ def test_it_adapts_proposes_nothing_without_evidence_and_moves_and_comes_back(
     assert len(held_out) == 3
     assert (model / "onnx" / "model.onnx").is_file() and not list(model.rglob("*.bin"))
 
-    told = run("build_embedder_index", "--embedder", str(model))
-    name = told.split("promote_embedder ")[1].strip()
+    _search_with(model)
+    run("promote_embedder", "--roll-back")
+    assert serving_build().name == ""
+
+
+@pytest.mark.slow
+def test_it_adapts_by_lora_to_weights_that_need_no_adapter(
+    handbook: Corpus, people: People, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Every matrix of the layers has moved and nothing else; what is written is an embedder as any other."""
+    monkeypatch.setattr(adapting, "LEAST_JUDGED", 5)
+    output = tmp_path / "adapted"
+    arguments = ("--method", "lora", "--learning-rate", "1e-3", "--share", "1", "--batch", "12", "--json")
+    report = json.loads(run("adapt_embedder", "--output", str(output), *arguments))
+    model = output / "model"
+    card = json.loads((model / "adapted.json").read_text())
+    assert card["recipe"]["method"] == "lora"
+    assert card["pairs"] == report["pairs"] >= 50 and report["held_out"]["questions"] >= 12
+    assert not list(output.rglob("*adapter*"))
+
+    old, new = (load_file(folder / "model.safetensors") for folder in (find_source(PACKAGED_MODEL).folder, model))
+    assert {name: value.shape for name, value in new.items()} == {name: value.shape for name, value in old.items()}
+    changed = {name for name, value in new.items() if not np.array_equal(value, old[name])}
+    assert changed == {name for name, value in old.items() if "encoder.layer" in name and value.ndim == 2}
+    assert all(np.isfinite(new[name]).all() for name in changed)
+    _search_with(model)
+
+
+def _search_with(model: Path) -> None:
+    """Build the index of this embedder, promote it and ask."""
+    name = run("build_embedder_index", "--embedder", str(model)).split("promote_embedder ")[1].strip()
     run("promote_embedder", name, "--although-worse")
     assert serving_build().name == name
     moved, stayed = (item.embed_queries(["herons"])[0] for item in (get_search_embedder(), get_embedder()))
     assert 0.5 < float(np.dot(moved, stayed)) < 0.99999  # the search has moved, the router's and the API's has not
     answer = json.loads(run("ask", "When are the owls in house 7 fed?", "--as", "ben", "--json"))
     assert "7 o'clock" in json.dumps(answer)
-    run("promote_embedder", "--roll-back")
-    assert serving_build().name == ""
 
 
 @pytest.mark.django_db
