@@ -65,7 +65,6 @@ def _make(claim: Claim, data_set: DataSet) -> None:
     data_set.rows.all().delete()
     partitions = partitions_for(person, specialist)
     sections = read_sections(partitions)
-    held_out = hold_out({section.unit for section in sections.values()}, seed=data_set.seed)
     preset = PRESETS.get(data_set.recipe, GENERAL)
     left_out: Counter[str] = Counter()
     written = _written(claim, sections, left_out) if data_set.has_written else ()
@@ -74,6 +73,7 @@ def _make(claim: Claim, data_set: DataSet) -> None:
         claim.end(state=DataSetState.FAILED, error_message=preset.missing)
         return
     pairs = _chosen(every, preset, left_out)[:MOST_ROWS]
+    held_out = hold_out({pair.section.unit for pair in pairs}, seed=data_set.seed)  # of what asks nothing nothing can be judged
     if not claim.progress(total=len(pairs), done=0):
         return
     rows: list[Mixed] = []

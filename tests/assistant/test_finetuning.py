@@ -86,6 +86,14 @@ The directors receive a bonus of 44 percent of their salary each March.
 The pension of a director is paid from the age of 58 onwards.
 """
 
+RULES = {
+    "badges": "A badge opens the gate from six in the morning.", "bicycles": "Bicycles stand in the shed behind hall two.",
+    "doors": "Fire doors are never wedged open.", "keys": "The porter lends spare keys against a signature.",
+    "lockers": "Lockers are emptied on the last Friday of each year.", "printers": "Colour prints need a cost centre.",
+    "rooms": "A meeting room is free again after ten minutes without its guests.", "windows": "Close all windows before a storm.",
+    "visitors": "Visitors wear a yellow sticker and are met at reception.", "bins": "Batteries go into the red bin.",
+}  # fmt: skip
+
 
 @pytest.fixture
 def corpus(people: People) -> Corpus:
@@ -136,6 +144,19 @@ def test_it_makes_a_data_set_through_the_pages_and_hides_rows_from_who_may_not_r
     assert "director" not in pages["ada"]
     assert "hidden: from documents that you may not read" in pages["ada"]
     assert "hidden: from documents" not in pages["olga"]
+
+
+def test_a_data_set_holds_out_documents_that_give_questions(people: People, specialist: Specialist, corpus: Corpus) -> None:
+    """Nothing can be judged by the others: a corpus of which these were held out could not be trained on at all."""
+    for number, (topic, rule) in enumerate(RULES.items()):
+        heading = "" if number in {1, 3} else f"## Habits around {topic}\n\n"  # of ten documents the seed would take these two
+        add_text(corpus, f"{topic}.md", f"# House rules {number}\n\n{heading}{rule}\n")
+    client_of(people.olga).post(f"/manage/specialists/{specialist.slug}/data-sets/")
+    work_until_empty()
+
+    held_out = specialist.data_sets.get().rows.filter(split="held_out")
+
+    assert held_out.exists()
 
 
 def test_a_row_is_hidden_by_any_one_of_its_passages(people: People, specialist: Specialist, corpus: Corpus) -> None:
