@@ -31,12 +31,13 @@ class Figure:
 @dataclass(frozen=True, slots=True)
 class Run:
     """`command`: a script and its arguments, from the repository's root; `{data}` is the data sets' folder. `is_quick`: it needs
-    no data and takes less than a minute or two."""
+    no data and takes less than a minute or two. `is_long`: it takes so long that it is run only when that is asked for."""
 
     name: str
     command: str
     figures: tuple[Figure, ...]
     is_quick: bool
+    is_long: bool
 
     @property
     def needs_data(self) -> bool:
@@ -71,6 +72,7 @@ def read_conditions(path: Path) -> list[Run]:
                     for item in row["figures"]
                 ),
                 bool(row.get("quick", False)),
+                bool(row.get("long", False)),
             )
             for row in content["run"]
         ]

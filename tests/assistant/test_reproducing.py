@@ -16,7 +16,9 @@ sys.exit(int(sys.argv[1]))
 """
 
 
-def conditions(tmp_path: Path, *, find: str = "hybrid ([0-9.]+)", expected: str = "0.498", status: int = 0) -> Path:
+def conditions(
+    tmp_path: Path, *, find: str = "hybrid ([0-9.]+)", expected: str = "0.498", status: int = 0, more: str = ""
+) -> Path:
     script = tmp_path / "measure.py"
     script.write_text(SCRIPT, encoding="utf-8")
     published = f"what = 'nDCG', find = '{find}', expected = {expected}, tolerance = 0.003"
@@ -24,7 +26,7 @@ def conditions(tmp_path: Path, *, find: str = "hybrid ([0-9.]+)", expected: str 
     file = tmp_path / "conditions.toml"
     file.write_text(
         f"[[run]]\nname = 'one'\ncommand = '{script} {status}'\nfigures = {figures}\n"
-        f"[[run]]\nname = 'two'\ncommand = '{script} 0 {{data}}'\nfigures = {figures}\n",
+        f"[[run]]\nname = 'two'\ncommand = '{script} 0 {{data}}'\nfigures = {figures}\n{more}",
         encoding="utf-8",
     )
     return file
@@ -59,6 +61,14 @@ def test_it_runs_what_needs_data_only_with_data(tmp_path: Path) -> None:
     assert {row["run"] for row in reproduced(file)[1]} == {"one"}
     assert {row["run"] for row in reproduced(file, "--data", str(tmp_path))[1]} == {"one", "two"}
     assert reproduced(file, "--only", "two")[0] == 1
+
+
+def test_it_runs_what_takes_long_only_when_that_is_asked_for(tmp_path: Path) -> None:
+    file = conditions(tmp_path, more="long = true\n")  # of the run that is last
+    data = ("--data", str(tmp_path))
+    assert {row["run"] for row in reproduced(file, *data)[1]} == {"one"}
+    assert {row["run"] for row in reproduced(file, *data, "--long")[1]} == {"one", "two"}
+    assert {row["run"] for row in reproduced(file, *data, "--only", "two")[1]} == {"two"}
 
 
 @pytest.mark.parametrize(

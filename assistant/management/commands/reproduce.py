@@ -21,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--data", type=Path, help="the folder of the data sets; runs that need it are left out without")
         parser.add_argument("--only", nargs="+", metavar="NAME", help="these runs")
         parser.add_argument("--quick", action="store_true", help="those that need no data and little time")
+        parser.add_argument("--long", action="store_true", help="also those that take half an hour or more")
         parser.add_argument(
             "--conditions", type=Path, default=Path(settings.BASE_DIR) / "evaluation" / "conditions.toml", help="another file"
         )
@@ -28,7 +29,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, data: Path | None, only: list[str] | None, conditions: Path, **options: Any) -> None:
         try:
-            runs = _chosen(read_conditions(conditions), only, is_quick=options["quick"], has_data=data is not None)
+            runs = _chosen(
+                read_conditions(conditions), only, is_quick=options["quick"], is_long=options["long"], has_data=data is not None
+            )
         except ConditionsError as error:
             raise CommandError(str(error)) from error
         outcomes: list[tuple[str, Outcome]] = []
@@ -46,12 +49,13 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _chosen(runs: list[Run], only: list[str] | None, *, is_quick: bool, has_data: bool) -> list[Run]:
+def _chosen(runs: list[Run], only: list[str] | None, *, is_quick: bool, is_long: bool, has_data: bool) -> list[Run]:
+    """What is named runs, however long it takes."""
     unknown = set(only or ()) - {run.name for run in runs}
     if unknown:
         known = ", ".join(run.name for run in runs)
         raise ConditionsError(f"There is no run {', '.join(sorted(unknown))}. There are: {known}.")
-    chosen = [run for run in runs if not only or run.name in only]
+    chosen = [run for run in runs if run.name in only] if only else [run for run in runs if is_long or not run.is_long]
     chosen = [run for run in chosen if run.is_quick] if is_quick else chosen
     return chosen if has_data or only else [run for run in chosen if not run.needs_data]
 
