@@ -65,6 +65,7 @@ class Curve:
     kind: str
     line: str
     last: tuple[float, float]
+    value: float  # the loss at its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +200,9 @@ def draw_losses(version: SpecialistVersion) -> LossChart | None:
         version.losses[-1][0],
         *(step for step, _ in version.held_out_losses[-1:]),
     )
-    curves = [_curve("training rows", "training", version.losses, last, most)]
+    curves = [_curve("rows trained on", "training", version.losses, last, most)]
     if len(version.held_out_losses) > 1:
-        curves.append(_curve("held-out rows", "held-out", version.held_out_losses, last, most))
+        curves.append(_curve("rows held out", "held-out", version.held_out_losses, last, most))
     return LossChart(
         width=WIDTH, height=HEIGHT, left=LEFT, right=WIDTH - RIGHT, base=HEIGHT - BOTTOM,
         grid=tuple((_y(share * most, most), f"{share * most:.2f}") for share in (0.0, 0.5, 1.0)),
@@ -212,7 +213,7 @@ def draw_losses(version: SpecialistVersion) -> LossChart | None:
 
 def _curve(label: str, kind: str, points: Sequence[Sequence[float]], last: int, most: float) -> Curve:
     placed = [(_x(step, last), _y(value, most)) for step, value in points]
-    return Curve(label, kind, " ".join(f"{x},{y}" for x, y in placed), placed[-1])
+    return Curve(label, kind, " ".join(f"{x},{y}" for x, y in placed), placed[-1], points[-1][1])
 
 
 def _x(step: float, last: int) -> float:
