@@ -3,9 +3,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.flows.installation import Installation
 from tests.people import DISCOUNTS, LEAVE
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from tests.flows.test_browser import QUIET
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
+        yield launched
+        launched.close()
 
 
 @pytest.fixture(scope="session")

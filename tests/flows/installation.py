@@ -132,7 +132,7 @@ class Installation:
 
     def kill(self) -> None:
         """kill -9 of everything at once: server, workers and their children."""
-        for pid in self._descendants():
+        for pid in self.descendants():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -153,7 +153,7 @@ class Installation:
                 process.wait(5)
         self.processes.clear()
 
-    def _descendants(self) -> list[int]:
+    def descendants(self) -> list[int]:
         children: dict[int, list[int]] = {}
         for status in Path("/proc").glob("[0-9]*/stat"):
             try:

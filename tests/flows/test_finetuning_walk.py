@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.environment import ROOT
-from tests.flows.installation import Installation, wait_for
-from tests.flows.test_browser import QUIET, Visit
+from tests.flows.installation import Installation
+from tests.flows.specialists import ask_anew, ask_until_written, put_into_use, trained_rows, writer_of
+from tests.flows.test_browser import Visit
 from tests.tiny_language_model import make_pupil
 
 pytestmark = pytest.mark.slow
@@ -111,62 +112,23 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     made.stop()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
-        yield launched
-        launched.close()
-
-
-def trained_rows(page: Page) -> dict[str, list[tuple[str, str]]]:
-    """By document, the questions that were trained on with their answers, as the data set's page shows them: those with a number,
-    which only one passage has."""
-    page.goto("/manage/specialists/house/data-sets/1/")
-    found: dict[str, list[tuple[str, str]]] = {}
-    for row in page.locator(".rows > li").all():
-        question, answer, place = (row.locator(part).first.inner_text() for part in (".row-head b", "p", "small a"))
-        if re.search(r"\d", answer) and "changed fact" not in row.inner_text():
-            found.setdefault(place, []).append((question, answer))
-    return found
-
-
-def ask_anew(window: Visit, question: str) -> Any:
-    window.page.goto("/")
-    return window.ask(question)
-
-
-def ask_until_written(window: Visit, question: str) -> Any:
-    """The reader answers until the language model is loaded."""
-
-    def written() -> Any:
-        answer = ask_anew(window, question)
-        return answer if "Written by a language model" in answer.inner_text() else None
-
-    return wait_for(written, "an answer by the language model", 300)
-
-
-def writer_of(answer: Any) -> str:
-    answer.locator("details.steps summary").click()
-    return str(answer.locator("details.steps dl").inner_text())
+def answers_with_numbers(page: Page, document: str) -> list[tuple[str, str]]:
+    """Questions that were trained on with their answers: those with a number, which only one passage has."""
+    rows = [row for row in trained_rows(page, "house") if row.document == document and re.search(r"\d", row.answer)]
+    return [(row.question, row.answer) for row in rows if "changed fact" not in row.about]
 
 
 def test_the_walk_from_documents_to_a_specialist_that_answers_and_back(walk: Walk, browser: Browser) -> None:
     assert "are trained" in walk.said[3]
     window = Visit(browser, walk.installation)
     page = window.sign_in("ada", walk.passwords["ada"])
-    rows = trained_rows(page)
-    asked = [rows["The library"][0], *rows["The workshop"][:2]]
+    asked = [answers_with_numbers(page, "The library")[0], *answers_with_numbers(page, "The workshop")[:2]]
 
     page.goto("/manage/specialists/house/versions/1/")
-    expect(page.get_by_role("heading", name="Judgement")).to_be_visible()
     assert "“Try it on some of the questions first”" in GUIDE
     expect(page.get_by_text("Try it on some of the questions first")).to_be_visible()
-    reason = page.get_by_label("Why", exact=True)
-    if reason.is_visible():  # so small a model may not be better beyond chance
-        reason.fill("To see it answer.")
-    button(page, "Put into use").click()
-    expect(page.get_by_text("Version 1 is in use.")).to_be_visible()
+    expect(button(page, "Put into use")).to_be_visible()
+    put_into_use(page, "house", 1)
 
     for question, words in asked:
         answer = ask_until_written(window, question)
