@@ -31,7 +31,8 @@ LEAST_ROWS = 10
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A measure of both, in shares. `low` and `high`: the interval of the difference, whose ends leave 10 % outside each for the
-    main measure and 5 % for the others (bootstrap over rows, Efron 1979). `is_worse`: by more than its margin."""
+    main measure and 5 % for the others (bootstrap over rows, Efron 1979). `doubt`: the share of resamples in which the candidate
+    is no better, those without a difference by half. `is_worse`: by more than its margin."""
 
     name: str
     rows: int
@@ -39,6 +40,7 @@ class Comparison:
     candidate: float
     low: float
     high: float
+    doubt: float
     is_worse: bool = False
 
 
@@ -82,19 +84,23 @@ def compare(
         return None
     values = np.array(pairs)
     differences = values[:, 1] - values[:, 0]
-    low, high = _interval(differences, BETTER if name == MAIN else WORSE, seed)
+    means = _resampled(differences, seed)
+    confidence = BETTER if name == MAIN else WORSE
+    low, high = (float(np.quantile(means, share)) for share in (1 - confidence, confidence))
+    doubt = float((means < 0).mean() + (means == 0).mean() / 2)
     is_meant = not beyond_chance or name in WHATEVER_CHANCE or high < 0
     return Comparison(
-        name, len(pairs), float(values[:, 0].mean()), float(values[:, 1].mean()), low, high,
+        name, len(pairs), float(values[:, 0].mean()), float(values[:, 1].mean()), low, high, doubt,
         is_worse=is_meant and name in MARGINS and -float(differences.mean()) > MARGINS[name],
     )  # fmt: skip
 
 
-def _interval(differences: np.ndarray, confidence: float, seed: int) -> tuple[float, float]:
+def _resampled(differences: np.ndarray, seed: int) -> np.ndarray:
+    """The mean difference of each of RESAMPLES draws of as many rows, (RESAMPLES,)."""
     dice = np.random.default_rng(seed)
     picks = dice.integers(0, len(differences), size=(RESAMPLES, len(differences)))
-    means = differences[picks].mean(axis=1)
-    return float(np.quantile(means, 1 - confidence)), float(np.quantile(means, confidence))
+    means: np.ndarray = np.round(differences[picks].mean(axis=1), 9)  # so that sums of nothing are nothing
+    return means
 
 
 def _decided(found: Mapping[str, Comparison], latency: tuple[float, float], rows: int) -> tuple[bool, str]:
@@ -103,7 +109,7 @@ def _decided(found: Mapping[str, Comparison], latency: tuple[float, float], rows
         return False, f"It was judged by {rows} rows, and at least {LEAST_ROWS} are needed."
     gain, low, high = (signed(100 * share) for share in (main.candidate - main.incumbent, main.low, main.high))
     gain = f"{gain} points ({low} to {high})"
-    if main.low <= 0:
+    if main.doubt > 1 - BETTER:
         return False, f"Its answers are not better beyond chance: {gain} on {main.rows} rows."
     for item in found.values():
         if item.is_worse:
