@@ -23,7 +23,7 @@ from specialists.errors import SpecialistError
 from specialists.finetuning.asking import NOT_WRITTEN, ask_about
 from specialists.finetuning.duplicates import NEARLY_SAME, without_near_duplicates
 from specialists.finetuning.findings import find
-from specialists.finetuning.mixing import Mixed, hold_out, mix
+from specialists.finetuning.mixing import Mixed, hold_out_enough, mix
 from specialists.finetuning.pairs import Pair, Section, distinct, in_turn
 from specialists.finetuning.presets import GENERAL, NOT_WANTED, PRESETS, Preset, choose_pairs, lacks_its_subject
 from specialists.prompting import PROMPT_VERSION
@@ -73,7 +73,7 @@ def _make(claim: Claim, data_set: DataSet) -> None:
         claim.end(state=DataSetState.FAILED, error_message=preset.missing)
         return
     pairs = _chosen(every, preset, left_out)[:MOST_ROWS]
-    held_out = hold_out({pair.section.unit for pair in pairs}, seed=data_set.seed)  # of what asks nothing nothing can be judged
+    held_out = hold_out_enough(Counter(pair.section.unit for pair in pairs), seed=data_set.seed)  # of those that ask something
     if not claim.progress(total=len(pairs), done=0):
         return
     rows: list[Mixed] = []

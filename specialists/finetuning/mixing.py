@@ -20,6 +20,7 @@ MOST_BESIDE = 6  # passages beside the gold one
 LEAST_WITHOUT = 2  # passages of a question that none answers
 SAID_ELSEWHERE = 0.8  # of the answer's words: a passage that has so many may well answer, too
 HELD_OUT = 0.2  # of the documents, and of the parts of one that has several
+ENOUGH_HELD_OUT = 15  # questions: ten rows must be left to judge by, and not every question becomes one
 
 Unit = tuple[int, int]  # a document, or a part of one (Section.unit)
 
@@ -46,6 +47,19 @@ def hold_out(units: Collection[Unit], *, seed: int) -> frozenset[Unit]:
     held = _fifth(whole, f"{seed} documents")
     for document, items in parts.items():
         held += _fifth(items, f"{seed} {document}") if len(items) > 1 else []
+    return frozenset(held)
+
+
+def hold_out_enough(questions: Mapping[Unit, int], *, seed: int) -> frozenset[Unit]:
+    """`hold_out`, and further documents where these give too few of all `questions` to judge by: at most half of them."""
+    held = set(hold_out(questions, seed=seed))
+    others = sorted(set(questions) - held)
+    random.Random(f"{seed} more").shuffle(others)
+    count, most = sum(questions[unit] for unit in held), sum(questions.values()) // 2
+    for unit in others:
+        if count < ENOUGH_HELD_OUT and count + questions[unit] <= most:
+            held.add(unit)
+            count += questions[unit]
     return frozenset(held)
 
 

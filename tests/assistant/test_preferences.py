@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -82,11 +83,11 @@ def test_an_answer_that_was_written_from_a_held_out_ticket_of_the_same_file_is_i
     example = make_from_feedback(feedback=feedback, curator=people.olga)
     review_example(example=example, question=asked, passage=example.passage, answer=right, label="answerable")
 
-    def hold_out(units: set[tuple[int, int]], *, seed: int) -> frozenset[tuple[int, int]]:
-        assert len(units) == 5
-        return frozenset({sorted(units)[2 if is_held_out else 4]})
+    def held(questions: Mapping[tuple[int, int], int], *, seed: int) -> frozenset[tuple[int, int]]:
+        assert len(questions) == 5
+        return frozenset({sorted(questions)[2 if is_held_out else 4]})
 
-    monkeypatch.setattr(making, "hold_out", hold_out)
+    monkeypatch.setattr(making, "hold_out_enough", held)
     specialist = create_specialist(name="House", corpora=[corpus], created_by=people.olga)
     made = queue_data_set(specialist=specialist, made_as=people.olga)
 

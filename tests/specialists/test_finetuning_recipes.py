@@ -15,7 +15,7 @@ from specialists.finetuning import clauses
 from specialists.finetuning.clauses import Wording, clause_pairs
 from specialists.finetuning.duplicates import without_near_duplicates
 from specialists.finetuning.howto import callable_name, code_pairs, is_test, usage_pairs
-from specialists.finetuning.mixing import hold_out
+from specialists.finetuning.mixing import hold_out, hold_out_enough
 from specialists.finetuning.pairs import Pair, Section
 from specialists.finetuning.presets import PRESETS, choose_pairs, lacks_its_subject
 from specialists.finetuning.records import Piece, Record, records_of, starts_of_parts
@@ -256,6 +256,14 @@ def test_of_a_file_of_many_tickets_a_fifth_is_held_out() -> None:
     held = hold_out({(1, part) for part in range(10)} | {(document, 0) for document in range(2, 12)}, seed=7)
 
     assert (sum(unit[0] == 1 for unit in held), sum(unit[0] != 1 for unit in held)) == (2, 2)
+
+
+def test_of_few_documents_as_many_are_held_out_as_it_takes_to_judge_by() -> None:
+    many, few, fewest = ({(document, 0): 3 for document in range(size)} for size in (40, 10, 2))
+
+    assert hold_out_enough(many, seed=7) == hold_out(many, seed=7)
+    assert len(hold_out_enough(few, seed=7)) == 5 > len(hold_out(few, seed=7))
+    assert len(hold_out_enough(fewest, seed=7)) == 1
 
 
 def test_each_sentence_of_an_answer_is_cited() -> None:
