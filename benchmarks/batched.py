@@ -53,7 +53,8 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for row in rows:
         one, other = row["together"], row["one_after_the_other"]
-        print(f"| {row['answers']} | {one['rate']:.1f} | {other['rate']:.1f} | {one['last']:.2f} | {other['last']:.2f} |")
+        cells = [f"{side['rate']:.1f}" for side in (one, other)] + [f"{side['last_began']:.2f}" for side in (one, other)]
+        print(f"| {row['answers']} | " + " | ".join(cells) + " |")
 
 
 def made(width: int, layers: int) -> tuple[Any, list[Any]]:
@@ -90,24 +91,23 @@ def by_turns(network: Any, prompts: Sequence[Sequence[int]], adapters: Sequence[
         batch.decode(prompt, most_tokens=tokens, deadline=time.monotonic() + LATER, adapter=adapter)
         for prompt, adapter in zip(prompts, adapters, strict=True)
     ]
-    firsts = []
     for answer in answers:
         next(answer)
-        firsts.append(time.perf_counter() - started)
+    began = time.perf_counter() - started
     written = len(answers) + sum(sum(1 for _ in answer) for answer in answers)
-    return {"rate": written / (time.perf_counter() - started), "first": firsts[0], "last": firsts[-1]}
+    return {"rate": written / (time.perf_counter() - started), "last_began": began}
 
 
 def one_by_one(network: Any, prompts: Sequence[Sequence[int]], adapters: Sequence[Any], tokens: int) -> dict[str, float]:
     from specialists.language_models.decoding import Batch
 
-    started, firsts, written = time.perf_counter(), [], 0
+    started, began, written = time.perf_counter(), 0.0, 0
     for prompt, adapter in zip(prompts, adapters, strict=True):
         answer = Batch(network).decode(prompt, most_tokens=tokens, deadline=time.monotonic() + LATER, adapter=adapter)
         next(answer)
-        firsts.append(time.perf_counter() - started)
+        began = time.perf_counter() - started
         written += 1 + sum(1 for _ in answer)
-    return {"rate": written / (time.perf_counter() - started), "first": firsts[0], "last": firsts[-1]}
+    return {"rate": written / (time.perf_counter() - started), "last_began": began}
 
 
 def median(runs: Sequence[dict[str, float]]) -> dict[str, float]:

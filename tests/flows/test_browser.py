@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from docx import Document as WordDocument
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.data.pdfs import make_pdf, paragraphs
 from tests.flows.installation import Installation
@@ -45,14 +45,6 @@ def installation() -> Iterator[Installation]:
 def passwords(installation: Installation) -> dict[str, str]:
     people = {"ada": ["--admin"], "ben": ["--groups", "Sales"], "cy": ["--groups", "Engineering"], "eve": []}
     return installation.create_people(people)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
-        yield launched
-        launched.close()
 
 
 class Visit:

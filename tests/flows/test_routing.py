@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from tests.flows.installation import Installation
-from tests.flows.test_browser import QUIET, Visit
+from tests.flows.test_browser import Visit
 from tests.people import LEAVE
 
 pytestmark = pytest.mark.slow
@@ -33,14 +33,6 @@ def passwords(installation: Installation, tmp_path_factory: Any) -> dict[str, st
     )
     installation.start()
     return made
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
-        yield launched
-        launched.close()
 
 
 def test_it_answers_small_talk_shortly_and_the_question_after_it_from_the_documents(

@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from tests.flows.installation import Installation
-from tests.flows.test_browser import QUIET, WAIT_MS
+from tests.flows.test_browser import WAIT_MS
 from tests.people import DISCOUNTS, LEAVE
 
 pytestmark = pytest.mark.slow
@@ -108,14 +108,6 @@ def installation(intranet: Intranet, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def ben(installation: Installation) -> str:
     return installation.create_person("ben", "--groups", "Sales")[1]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

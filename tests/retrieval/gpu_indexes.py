@@ -5,21 +5,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from benchmarks.retrieval_gpu import ProcessorCopies
 from retrieval.indexes import faiss_gpu
-from retrieval.indexes.faiss_gpu import FaissGpuIndex
 
 CODED_FROM = 40  # rows; `few_rows_will_do` makes the product's own limits as small
 
 
-class ShardedIndex(FaissGpuIndex):
+class ShardedIndex(ProcessorCopies):
     """As on three graphics processors: rows are shared out and searched by FAISS itself."""
-
-    def _flat_on(self, device: int, is_half: bool) -> Any:
-        import faiss
-
-        if not is_half:
-            return faiss.IndexFlatIP(self.dimension)
-        return faiss.IndexScalarQuantizer(self.dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
     @staticmethod
     def _choose_devices(wanted: int) -> tuple[int, ...]:
